@@ -1,0 +1,109 @@
+//! Who asks, as the gate found out.
+
+use std::net::IpAddr;
+
+use super::operation::{Access, Permission};
+use crate::base::{Code, Error, Result};
+
+/// How a caller proved itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// No key.
+    Stranger,
+    /// The machine's owner: `auth.apiKey` over loopback.
+    Owner,
+    /// A peer, by its own key.
+    Peer {
+        /// Its entry in `auth.allowedKeys`.
+        name: String,
+        /// What it may do.
+        permissions: Vec<Permission>,
+        /// It holds the owner's key from elsewhere, as old Node pairs do: compat routes only.
+        legacy: bool,
+    },
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// How it proved itself.
+    pub role: Role,
+    /// The node id that its entries carry: its own claim where it agrees with who it is, else what is known of it.
+    pub node_id: String,
+    /// Where the request came from.
+    pub address: IpAddr,
+}
+
+impl Caller {
+    /// Whether this is the owner.
+    pub fn is_owner(&self) -> bool {
+        self.role == Role::Owner
+    }
+    /// The name for logs, budgets and ownership of jobs: `owner`, the peer's entry, or `stranger`.
+    pub fn name(&self) -> &str {
+        match &self.role {
+            Role::Stranger => "stranger",
+            Role::Owner => "owner",
+            Role::Peer { name, .. } => name,
+        }
+    }
+    /// The peer's entry, if it is a peer.
+    pub fn peer(&self) -> Option<&str> {
+        match &self.role {
+            Role::Peer { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+    /// Whether what `owner` started is this caller's to see and to end: its own, or anything for the owner.
+    pub fn owns(&self, owner: &str) -> bool {
+        self.is_owner() || self.peer() == Some(owner)
+    }
+    /// Whether this caller may use an operation.
+    pub fn may(&self, access: Access, compat: bool) -> Result<()> {
+        let forbidden = |what: String| Err(Error::new(Code::AuthForbidden, what));
+        match (&self.role, access) {
+            (_, Access::Open) | (Role::Owner, _) => Ok(()),
+            (Role::Stranger, _) => {
+                Err(Error::new(Code::AuthMissingKey, "no key was given").hint("Send it as 'Authorization: Bearer <key>'."))
+            }
+            (Role::Peer { legacy: true, name, .. }, _) if !compat => {
+                forbidden(format!("{name} may use the routes of the Node version only"))
+                    .map_err(|e| e.hint("Pair the two machines to give it a key of its own."))
+            }
+            (Role::Peer { name, .. }, Access::Owner) => forbidden(format!("{name} is a peer; only the owner of this machine may do this")),
+            (Role::Peer { .. }, Access::Peers) => Ok(()),
+            (Role::Peer { name, permissions, .. }, Access::Permitted(wanted)) => {
+                if permissions.contains(&wanted) {
+                    return Ok(());
+                }
+                forbidden(format!("{name} has no permission to {}", wanted.name()))
+                    .map_err(|e| e.hint(format!("The owner of this machine can add '{}' to auth.permissions.{name}.", wanted.name())))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn caller(role: Role) -> Caller {
+        Caller { role, node_id: String::new(), address: Ipv4Addr::LOCALHOST.into() }
+    }
+
+    #[test]
+    fn each_role_gets_its_own_and_no_more() {
+        let peer = caller(Role::Peer { name: "kai".into(), permissions: vec![Permission::Context], legacy: false });
+        let legacy = caller(Role::Peer { name: "legacy".into(), permissions: Permission::ALL.to_vec(), legacy: true });
+        let code = |caller: &Caller, access, compat| caller.may(access, compat).err().map(|e| e.code);
+        assert_eq!(code(&caller(Role::Stranger), Access::Peers, true), Some(Code::AuthMissingKey));
+        assert_eq!(code(&peer, Access::Permitted(Permission::Context), false), None);
+        assert_eq!(code(&peer, Access::Permitted(Permission::Execute), false), Some(Code::AuthForbidden));
+        assert_eq!(code(&peer, Access::Owner, true), Some(Code::AuthForbidden));
+        assert_eq!(code(&legacy, Access::Peers, true), None);
+        assert_eq!(code(&legacy, Access::Peers, false), Some(Code::AuthForbidden));
+        assert!(peer.owns("kai") && !peer.owns("leo") && caller(Role::Owner).owns("leo"));
+    }
+}

@@ -1,0 +1,15 @@
+//! What a daemon can be asked, each operation described once, on its own request type.
+
+pub mod caller;
+pub mod context;
+pub mod execute;
+pub mod node;
+pub mod openapi;
+pub mod operation;
+pub mod peers;
+pub mod sse;
+pub mod transfer;
+pub mod wire;
+
+pub use caller::Caller;
+pub use operation::*;

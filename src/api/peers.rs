@@ -1,0 +1,182 @@
+//! Other machines: the registry, and how two daemons get to know each other.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::node::Identity;
+use super::operation::{One, Operation, Permission, Spec};
+use crate::base::secret::Secret;
+
+/// The port a daemon listens on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 19532;
+
+fn default_port() -> u16 {
+    DEFAULT_PORT
+}
+
+/// Whether a peer answered when it was last asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PeerState {
+    /// It answered.
+    Online,
+    /// It failed three times in a row.
+    Offline,
+    /// It has not been asked yet.
+    #[default]
+    Unknown,
+}
+
+/// A machine that this one knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Peer {
+    /// Its node id; `manual-<address>:<port>` until it has answered.
+    pub node_id: String,
+    /// Its own name for itself; its address until it has answered.
+    pub hostname: String,
+    /// IP address or host name.
+    pub address: String,
+    /// Port of its daemon.
+    pub port: u16,
+    /// `linux`, `darwin`, `win32`, or `unknown`.
+    #[serde(default)]
+    pub platform: String,
+    /// Version of the protocol.
+    #[serde(default)]
+    pub version: String,
+    /// What it can do.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Whether it answered last.
+    #[serde(default)]
+    pub status: PeerState,
+    /// When it answered last, milliseconds since the epoch; 0 for never.
+    #[serde(default)]
+    pub last_seen: u64,
+    /// Failed checks in a row.
+    #[serde(default)]
+    pub failure_count: u32,
+    /// Whether this machine has a key for it.
+    #[serde(default)]
+    pub trusted: bool,
+    /// Whether a person entered it.
+    #[serde(default)]
+    pub manually_added: bool,
+    /// Its entry in `auth.allowedKeys` (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Round trip of the last check, milliseconds (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// What it may do here (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<Permission>>,
+}
+
+/// List every machine that this one knows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerList {}
+impl Operation for PeerList {
+    const SPEC: Spec = Spec::get("peer.list", "/peers").compat();
+    type Reply = One<Peers>;
+    fn example() -> Self {
+        Self {}
+    }
+}
+
+/// Every machine that this one knows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Peers {
+    /// By name.
+    pub peers: Vec<Peer>,
+}
+
+/// Add a machine by its address, or change the entry that it has.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerAdd {
+    /// IP address or host name.
+    pub address: String,
+    /// Port of its daemon.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// Its node id, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
+    /// Its name, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The name of its entry in `auth.allowedKeys` (ours); its hostname unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The key that the two machines share (ours); stored in `auth.allowedKeys`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub key: Option<Secret>,
+}
+impl Operation for PeerAdd {
+    const SPEC: Spec = Spec::post("peer.add", "/peers").compat().target("address");
+    type Reply = One<Peer>;
+    fn example() -> Self {
+        Self { address: "192.0.2.7".into(), port: DEFAULT_PORT, node_id: None, hostname: Some("kai".into()), name: None, key: None }
+    }
+}
+
+/// Forget a machine: its entry, its key and its permissions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerRemove {
+    /// Its node id.
+    pub node_id: String,
+}
+impl Operation for PeerRemove {
+    const SPEC: Spec = Spec::delete("peer.remove", "/peers/{nodeId}").compat().target("nodeId");
+    type Reply = One<PeerRemoved>;
+    fn example() -> Self {
+        Self { node_id: "manual-192.0.2.7:19532".into() }
+    }
+}
+
+/// A machine was forgotten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerRemoved {
+    /// Always true.
+    pub success: bool,
+    /// Its node id.
+    pub node_id: String,
+}
+
+/// Ask a machine now whether it answers and takes our key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerPing {
+    /// Name, hostname, node id (or its beginning), or address.
+    pub peer: String,
+}
+impl Operation for PeerPing {
+    const SPEC: Spec = Spec::post("peer.ping", "/peers/{peer}/ping").target("peer");
+    type Reply = One<Peer>;
+    fn example() -> Self {
+        Self { peer: "kai".into() }
+    }
+}
+
+/// Introduce the calling machine: its identity in, this machine's identity out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PeerHandshake(pub Identity);
+impl Operation for PeerHandshake {
+    const SPEC: Spec = Spec::post("peer.handshake", "/peers/handshake").peers().compat();
+    type Reply = One<Identity>;
+    fn example() -> Self {
+        Self(Identity {
+            node_id: "0f8fad5b-d9cb-469f-a165-70867728950e".into(),
+            hostname: "kai".into(),
+            platform: "linux".into(),
+            version: super::node::PROTOCOL_VERSION.into(),
+            port: DEFAULT_PORT,
+            capabilities: vec!["execute".into()],
+        })
+    }
+}

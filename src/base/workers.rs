@@ -1,0 +1,89 @@
+//! The one place that spawns: everything that runs on its own is named, counted and stopped.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::sync::lock;
+
+/// A group of running tasks that ends together. Clones are the same group.
+#[derive(Clone, Default)]
+pub struct Workers {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    names: Arc<Mutex<HashMap<u64, &'static str>>>,
+    next: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Workers {
+    /// Runs a task that watches [`Workers::stopping`] itself, or ends by itself.
+    pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        lock(&self.names).insert(id, name);
+        let leave = Leave { id, names: self.names.clone() };
+        #[expect(clippy::disallowed_methods, reason = "this is the place that the ban sends everybody to")]
+        tokio::spawn(self.tracker.track_future(async move {
+            let _leave = leave;
+            work.await;
+        }));
+    }
+    /// Runs a task that is dropped at its next await when the group stops.
+    pub fn spawn_until_stop(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.spawn(name, async move {
+            tokio::select! { () = stop.cancelled() => {}, () = work => {} }
+        });
+    }
+    /// Is cancelled when the group begins to stop.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+    /// Tells all tasks to end and waits up to `grace`; answers the names of those that did not.
+    pub async fn stop(&self, grace: Duration) -> Vec<&'static str> {
+        self.stop.cancel();
+        self.tracker.close();
+        let _ = tokio::time::timeout(grace, self.tracker.wait()).await;
+        self.running()
+    }
+    /// Names of the tasks that run now.
+    pub fn running(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = lock(&self.names).values().copied().collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+struct Leave {
+    id: u64,
+    names: Arc<Mutex<HashMap<u64, &'static str>>>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        lock(&self.names).remove(&self.id);
+    }
+}
+
+/// Runs blocking work on the runtime's blocking threads. A panic inside becomes an internal error.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> super::Result<T> {
+    #[expect(clippy::disallowed_methods, reason = "this is the place that the ban sends everybody to")]
+    tokio::task::spawn_blocking(work).await.map_err(|cause| super::Error::internal("a background step failed", cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_waits_and_names_the_stubborn() {
+        let workers = Workers::default();
+        workers.spawn_until_stop("polite", std::future::pending());
+        workers.spawn("stubborn", std::future::pending());
+        assert_eq!(workers.running(), ["polite", "stubborn"]);
+        assert_eq!(workers.stop(Duration::from_secs(5)).await, ["stubborn"]);
+    }
+}

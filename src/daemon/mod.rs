@@ -1,0 +1,1 @@
+//! The daemon: its services, and one `Serve` for each operation.

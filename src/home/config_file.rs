@@ -1,0 +1,1 @@
+//! `config.yaml`: read with line and column, patched without losing comments.

@@ -1,0 +1,1 @@
+//! One daemon per home: lock, pid file, where it listens.

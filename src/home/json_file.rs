@@ -1,0 +1,1 @@
+//! Small JSON files, written whole.

@@ -1,0 +1,1 @@
+//! The half of HTTP that serves.

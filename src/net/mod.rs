@@ -1,0 +1,1 @@
+//! Byte streams: addresses, sockets, and a network in memory.

@@ -1,0 +1,1 @@
+//! Files that are private, written whole, and opened without following links.

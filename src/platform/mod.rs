@@ -1,0 +1,6 @@
+//! The operating system: the only floor with `cfg` of a system and with `unsafe`.
+
+pub mod files;
+pub mod host;
+pub mod process;
+pub mod signals;

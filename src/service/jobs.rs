@@ -1,0 +1,1 @@
+//! Running commands: started, streamed, ended with all they started.

@@ -1,0 +1,7 @@
+//! What is done: the services behind the operations. They know no HTTP types.
+
+pub mod commands;
+pub mod context;
+pub mod jobs;
+pub mod paths;
+pub mod transfer;

@@ -1,0 +1,1 @@
+//! Files and folders: received whole or not at all, sent with their checksum.
