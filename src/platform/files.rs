@@ -1,1 +1,0 @@
-//! Files that are private, written whole, and opened without following links.
