@@ -1,6 +1,7 @@
 //! Who asks, as the gate found out.
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use super::operation::{Access, Permission};
 use crate::base::{Code, Error, Result};
@@ -32,9 +33,15 @@ pub struct Caller {
     pub node_id: String,
     /// Where the request came from.
     pub address: IpAddr,
+    /// The job that the request started, for the audit log; set once by what starts it.
+    pub job: Arc<OnceLock<String>>,
 }
 
 impl Caller {
+    /// A caller that has started nothing yet.
+    pub fn new(role: Role, node_id: String, address: IpAddr) -> Self {
+        Self { role, node_id, address, job: Arc::default() }
+    }
     /// Whether this is the owner.
     pub fn is_owner(&self) -> bool {
         self.role == Role::Owner
@@ -90,7 +97,7 @@ mod tests {
     use super::*;
 
     fn caller(role: Role) -> Caller {
-        Caller { role, node_id: String::new(), address: Ipv4Addr::LOCALHOST.into() }
+        Caller::new(role, String::new(), Ipv4Addr::LOCALHOST.into())
     }
 
     #[test]

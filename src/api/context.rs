@@ -78,14 +78,16 @@ impl Operation for ContextSet {
         .quota(Quota::Context)
         .limit(SET_LIMIT)
         .headers(&[IF_MATCH, IF_NONE_MATCH])
-        .compat()
-        .target("key");
+        .compat();
     type Reply = One<ContextEntry>;
     fn example() -> Self {
         Self { key: "build/status".into(), value: "green".into(), ttl: Some(60.0), if_match: None, if_none_match: None }
     }
     fn reply_headers(entry: &ContextEntry) -> Vec<(&'static str, String)> {
         vec![("etag", entry.etag())]
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.key)
     }
 }
 
@@ -96,13 +98,16 @@ pub struct ContextGet {
     pub key: String,
 }
 impl Operation for ContextGet {
-    const SPEC: Spec = Spec::get("context.get", "/context/{key}").permit(Permission::Context).quota(Quota::Context).compat().target("key");
+    const SPEC: Spec = Spec::get("context.get", "/context/{key}").permit(Permission::Context).quota(Quota::Context).compat();
     type Reply = One<ContextEntry>;
     fn example() -> Self {
         Self { key: "build/status".into() }
     }
     fn reply_headers(entry: &ContextEntry) -> Vec<(&'static str, String)> {
         vec![("etag", entry.etag())]
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.key)
     }
 }
 
@@ -117,15 +122,14 @@ pub struct ContextDelete {
     pub if_match: Option<String>,
 }
 impl Operation for ContextDelete {
-    const SPEC: Spec = Spec::delete("context.delete", "/context/{key}")
-        .permit(Permission::Context)
-        .quota(Quota::Context)
-        .headers(&[IF_MATCH])
-        .compat()
-        .target("key");
+    const SPEC: Spec =
+        Spec::delete("context.delete", "/context/{key}").permit(Permission::Context).quota(Quota::Context).headers(&[IF_MATCH]).compat();
     type Reply = One<ContextDeleted>;
     fn example() -> Self {
         Self { key: "build/status".into(), if_match: None }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.key)
     }
 }
 
@@ -156,10 +160,13 @@ pub struct ContextList {
     pub keys_only: bool,
 }
 impl Operation for ContextList {
-    const SPEC: Spec = Spec::get("context.list", "/context").permit(Permission::Context).quota(Quota::Context).compat().target("prefix");
+    const SPEC: Spec = Spec::get("context.list", "/context").permit(Permission::Context).quota(Quota::Context).compat();
     type Reply = Listing<ContextEntry>;
     fn example() -> Self {
         Self { prefix: Some("build/".into()), ..Self::default() }
+    }
+    fn target(&self) -> Option<&str> {
+        self.prefix.as_deref()
     }
 }
 
@@ -174,10 +181,13 @@ pub struct ContextWatch {
     pub since: Option<u64>,
 }
 impl Operation for ContextWatch {
-    const SPEC: Spec = Spec::get("context.watch", "/context-watch").permit(Permission::Context).quota(Quota::Context).target("prefix");
+    const SPEC: Spec = Spec::get("context.watch", "/context-watch").permit(Permission::Context).quota(Quota::Context);
     type Reply = Many<ContextChange>;
     fn example() -> Self {
         Self { prefix: Some("build/".into()), since: Some(0) }
+    }
+    fn target(&self) -> Option<&str> {
+        self.prefix.as_deref()
     }
 }
 

@@ -44,10 +44,13 @@ pub struct Command {
 #[serde(transparent)]
 pub struct Execute(pub Command);
 impl Operation for Execute {
-    const SPEC: Spec = Spec::post("execute.run", "/execute").permit(Permission::Execute).quota(Quota::Execute).compat().target("command");
+    const SPEC: Spec = Spec::post("execute.run", "/execute").permit(Permission::Execute).quota(Quota::Execute).compat();
     type Reply = One<Executed>;
     fn example() -> Self {
         Self(example())
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.0.command)
     }
 }
 
@@ -87,11 +90,13 @@ pub struct Executed {
 #[serde(transparent)]
 pub struct ExecuteStream(pub Command);
 impl Operation for ExecuteStream {
-    const SPEC: Spec =
-        Spec::post("execute.stream", "/execute/stream").permit(Permission::Execute).quota(Quota::Execute).compat().target("command");
+    const SPEC: Spec = Spec::post("execute.stream", "/execute/stream").permit(Permission::Execute).quota(Quota::Execute).compat();
     type Reply = Many<ExecuteEvent>;
     fn example() -> Self {
         Self(example())
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.0.command)
     }
 }
 
@@ -223,10 +228,13 @@ pub struct ExecuteCancel {
     pub job_id: String,
 }
 impl Operation for ExecuteCancel {
-    const SPEC: Spec = Spec::delete("execute.cancel", "/execute/{jobId}").permit(Permission::Execute).compat().target("jobId");
+    const SPEC: Spec = Spec::delete("execute.cancel", "/execute/{jobId}").permit(Permission::Execute).compat();
     type Reply = One<Cancelled>;
     fn example() -> Self {
         Self { job_id: "2f1c8d5a-55f1-4d7e-9a0e-4a7f4f3f8f10".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.job_id)
     }
 }
 

@@ -106,8 +106,6 @@ pub struct Spec {
     pub headers: &'static [(&'static str, &'static str)],
     /// Whether the Node version has this route too; `legacy` callers may use no others.
     pub compat: bool,
-    /// Field whose value the audit log keeps as the target: a command, a path, a key.
-    pub target: Option<&'static str>,
 }
 
 /// The prefix of every path.
@@ -124,7 +122,6 @@ impl Spec {
             payload: Payload::Json(JSON_LIMIT),
             headers: &[],
             compat: false,
-            target: None,
         }
     }
     /// An operation that reads.
@@ -192,11 +189,6 @@ impl Spec {
         self.compat = true;
         self
     }
-    /// The audit log keeps this field's value.
-    pub const fn target(mut self, field: &'static str) -> Self {
-        self.target = Some(field);
-        self
-    }
     /// Whether the fields that are not in the path or a header travel in a JSON body (else in the query).
     pub fn has_json_body(&self) -> bool {
         matches!(self.payload, Payload::Json(_)) && (self.method == Method::PUT || self.method == Method::POST)
@@ -215,6 +207,10 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + Sync + '
     type Reply: Reply;
     /// A plausible request: shown in the documents, sent by the sweeps.
     fn example() -> Self;
+    /// What it is about, for the audit log: a command, a path, a key of the store.
+    fn target(&self) -> Option<&str> {
+        None
+    }
     /// Headers that go with a reply, such as an `ETag`.
     fn reply_headers(_reply: &Output<Self>) -> Vec<(&'static str, String)> {
         Vec::new()

@@ -116,10 +116,13 @@ pub struct PeerAdd {
     pub key: Option<Secret>,
 }
 impl Operation for PeerAdd {
-    const SPEC: Spec = Spec::post("peer.add", "/peers").compat().target("address");
+    const SPEC: Spec = Spec::post("peer.add", "/peers").compat();
     type Reply = One<Peer>;
     fn example() -> Self {
         Self { address: "192.0.2.7".into(), port: DEFAULT_PORT, node_id: None, hostname: Some("kai".into()), name: None, key: None }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.address)
     }
 }
 
@@ -131,10 +134,13 @@ pub struct PeerRemove {
     pub node_id: String,
 }
 impl Operation for PeerRemove {
-    const SPEC: Spec = Spec::delete("peer.remove", "/peers/{nodeId}").compat().target("nodeId");
+    const SPEC: Spec = Spec::delete("peer.remove", "/peers/{nodeId}").compat();
     type Reply = One<PeerRemoved>;
     fn example() -> Self {
         Self { node_id: "manual-192.0.2.7:19532".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.node_id)
     }
 }
 
@@ -150,15 +156,19 @@ pub struct PeerRemoved {
 
 /// Ask a machine now whether it answers and takes our key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PeerPing {
-    /// Name, hostname, node id (or its beginning), or address.
-    pub peer: String,
+    /// Its node id or the beginning of it, its name, hostname or address.
+    pub node_id: String,
 }
 impl Operation for PeerPing {
-    const SPEC: Spec = Spec::post("peer.ping", "/peers/{peer}/ping").target("peer");
+    const SPEC: Spec = Spec::post("peer.ping", "/peers/{nodeId}/ping");
     type Reply = One<Peer>;
     fn example() -> Self {
-        Self { peer: "kai".into() }
+        Self { node_id: "kai".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.node_id)
     }
 }
 

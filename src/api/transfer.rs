@@ -68,12 +68,12 @@ pub struct TransferPut {
     pub range: Option<String>,
 }
 impl Operation for TransferPut {
-    const SPEC: Spec = Spec::put("transfer.put", "/transfer/file")
-        .permit(Permission::Transfer)
-        .quota(Quota::Transfer)
-        .raw()
-        .headers(&[("checksum", CHECKSUM), ("mode", MODE), ("mtime", MTIME), ("range", "content-range")])
-        .target("path");
+    const SPEC: Spec = Spec::put("transfer.put", "/transfer/file").permit(Permission::Transfer).quota(Quota::Transfer).raw().headers(&[
+        ("checksum", CHECKSUM),
+        ("mode", MODE),
+        ("mtime", MTIME),
+        ("range", "content-range"),
+    ]);
     type Reply = One<Received>;
     fn example() -> Self {
         Self {
@@ -85,6 +85,9 @@ impl Operation for TransferPut {
             mtime: None,
             range: None,
         }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.path)
     }
 }
 
@@ -103,14 +106,16 @@ pub struct TransferPutState {
     pub mtime: Option<i64>,
 }
 impl Operation for TransferPutState {
-    const SPEC: Spec =
-        Spec::head("transfer.putState", "/transfer/file").permit(Permission::Transfer).headers(&[("mtime", MTIME)]).target("path");
+    const SPEC: Spec = Spec::head("transfer.putState", "/transfer/file").permit(Permission::Transfer).headers(&[("mtime", MTIME)]);
     type Reply = One<UploadState>;
     fn example() -> Self {
         Self { path: "loopsy-example.txt".into(), name: None, size: 1, mtime: None }
     }
     fn reply_headers(state: &UploadState) -> Vec<(&'static str, String)> {
         vec![(OFFSET, state.offset.to_string())]
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.path)
     }
 }
 
@@ -139,11 +144,13 @@ impl Operation for TransferPull {
         .permit(Permission::Transfer)
         .quota(Quota::Transfer)
         .headers(&[("range", "range"), ("ifRange", "if-range")])
-        .compat()
-        .target("sourcePath");
+        .compat();
     type Reply = File;
     fn example() -> Self {
         Self { source_path: "loopsy-example.txt".into(), range: None, if_range: None }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.source_path)
     }
 }
 
@@ -154,10 +161,13 @@ pub struct TransferList {
     pub path: String,
 }
 impl Operation for TransferList {
-    const SPEC: Spec = Spec::post("transfer.list", "/transfer/list").permit(Permission::Transfer).compat().target("path");
+    const SPEC: Spec = Spec::post("transfer.list", "/transfer/list").permit(Permission::Transfer).compat();
     type Reply = One<Files>;
     fn example() -> Self {
         Self { path: "~".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.path)
     }
 }
 
@@ -206,10 +216,13 @@ pub struct TransferManifest {
     pub checksums: bool,
 }
 impl Operation for TransferManifest {
-    const SPEC: Spec = Spec::post("transfer.manifest", "/transfer/manifest").permit(Permission::Transfer).target("path");
+    const SPEC: Spec = Spec::post("transfer.manifest", "/transfer/manifest").permit(Permission::Transfer);
     type Reply = One<Manifest>;
     fn example() -> Self {
         Self { path: "~".into(), checksums: false }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.path)
     }
 }
 
@@ -255,14 +268,14 @@ pub struct TreePull {
     pub only: Option<Vec<String>>,
 }
 impl Operation for TreePull {
-    const SPEC: Spec = Spec::post("transfer.treePull", "/transfer/tree/pull")
-        .permit(Permission::Transfer)
-        .quota(Quota::Transfer)
-        .limit(64 * 1024 * 1024)
-        .target("path");
+    const SPEC: Spec =
+        Spec::post("transfer.treePull", "/transfer/tree/pull").permit(Permission::Transfer).quota(Quota::Transfer).limit(64 * 1024 * 1024);
     type Reply = File;
     fn example() -> Self {
         Self { path: "~".into(), only: Some(Vec::new()) }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.path)
     }
 }
 
@@ -280,11 +293,13 @@ impl Operation for TreePut {
         .permit(Permission::Transfer)
         .quota(Quota::Transfer)
         .raw()
-        .headers(&[("checksum", CHECKSUM)])
-        .target("path");
+        .headers(&[("checksum", CHECKSUM)]);
     type Reply = One<TreeReceived>;
     fn example() -> Self {
         Self { path: "loopsy-example".into(), checksum: None }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.path)
     }
 }
 

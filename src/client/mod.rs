@@ -1,1 +1,10 @@
 //! The half of HTTP that asks.
+
+pub mod connector;
+pub mod fan_out;
+pub mod forward;
+pub mod link;
+pub mod receive;
+pub mod socket;
+
+pub use link::Link;

@@ -1,1 +1,90 @@
 //! Who may call, with which key and which permissions; live.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::config::Config;
+use super::settings::Settings;
+use crate::api::Permission;
+use crate::api::caller::Role;
+use crate::base::secret::{Digest, Secret};
+use crate::base::sync::lock;
+use crate::base::{Code, Error, Result};
+
+/// The name of a caller that holds the owner's key and calls from elsewhere, as old Node pairs do.
+pub const LEGACY: &str = "legacy";
+
+/// Tells callers apart by their keys. Clones are the same; a change of the settings holds at once.
+#[derive(Clone)]
+pub struct Trust {
+    settings: Settings,
+    table: Arc<Mutex<Arc<Table>>>,
+}
+
+/// The keys of one configuration, by digest: what is looked up tells nothing about a key that is almost right.
+struct Table {
+    made_from: Arc<Config>,
+    owner: Option<Digest>,
+    peers: HashMap<Digest, Role>,
+}
+
+impl Trust {
+    /// Reads keys and permissions off these settings, whenever they change.
+    pub fn new(settings: Settings) -> Self {
+        let table = Arc::new(Mutex::new(Arc::new(Table::of(settings.get()))));
+        Self { settings, table }
+    }
+    /// Who presents this key. No key: a stranger. A key that is not known: [`Code::AuthInvalidKey`]. The owner's key makes
+    /// an owner over loopback only; from elsewhere it makes the peer [`LEGACY`].
+    pub fn authenticate(&self, presented: Option<&str>, loopback: bool) -> Result<Role> {
+        let Some(key) = presented else { return Ok(Role::Stranger) };
+        let table = self.table();
+        let digest = Digest::of(key);
+        let is_owner_key = table.owner == Some(digest);
+        if is_owner_key && loopback {
+            return Ok(Role::Owner);
+        }
+        if let Some(peer) = table.peers.get(&digest) {
+            return Ok(peer.clone());
+        }
+        if is_owner_key {
+            return Ok(role(&table.made_from, LEGACY, true));
+        }
+        Err(Error::new(Code::AuthInvalidKey, "the key is not one that this daemon accepts")
+            .hint("If the key was renewed, pair the two machines again."))
+    }
+    /// The key that this machine and a peer share, by the peer's name in `auth.allowedKeys`.
+    pub fn key_for(&self, peer: &str) -> Option<Secret> {
+        self.settings.get().auth.allowed_keys.get(peer).cloned()
+    }
+    /// What a peer may do here: all, unless `auth.permissions` has its name.
+    pub fn permissions_of(&self, peer: &str) -> Vec<Permission> {
+        permissions(&self.settings.get(), peer)
+    }
+    fn table(&self) -> Arc<Table> {
+        let config = self.settings.get();
+        let mut table = lock(&self.table);
+        if !Arc::ptr_eq(&table.made_from, &config) {
+            *table = Arc::new(Table::of(config));
+        }
+        table.clone()
+    }
+}
+
+impl Table {
+    fn of(config: Arc<Config>) -> Self {
+        let usable = |key: &&Secret| !key.expose().is_empty();
+        let owner = config.auth.api_key.as_ref().filter(usable).map(Secret::digest);
+        let peers = config.auth.allowed_keys.iter().filter(|(_, key)| usable(key));
+        let peers = peers.map(|(name, key)| (key.digest(), role(&config, name, false))).collect();
+        Self { owner, peers, made_from: config }
+    }
+}
+
+fn role(config: &Config, name: &str, legacy: bool) -> Role {
+    Role::Peer { name: name.into(), permissions: permissions(config, name), legacy }
+}
+
+fn permissions(config: &Config, name: &str) -> Vec<Permission> {
+    config.auth.permissions.get(name).cloned().unwrap_or_else(|| Permission::ALL.to_vec())
+}

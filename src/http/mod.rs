@@ -1,1 +1,15 @@
 //! The half of HTTP that serves.
+
+pub mod audit;
+pub mod body;
+pub mod gate;
+pub mod hosts;
+pub mod limits;
+pub mod respond;
+pub mod routes;
+pub mod server;
+pub mod upload;
+pub mod websocket;
+
+pub use body::Body;
+pub use routes::{Routes, Serve, ServeRaw, ServeSocket};

@@ -1,0 +1,79 @@
+//! Sending a request on to another daemon as it is, bodies and upgrades streaming both ways.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+
+use super::connector::Body;
+use super::link::{Link, NODE_ID, PEER};
+use crate::base::Result;
+use crate::base::workers::Workers;
+
+/// Headers that belong to one connection (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+];
+/// Headers that say who asks this daemon, and are nobody else's business.
+const PRIVATE: [HeaderName; 6] =
+    [header::AUTHORIZATION, header::COOKIE, header::ORIGIN, header::HOST, HeaderName::from_static(PEER), HeaderName::from_static(NODE_ID)];
+
+fn without(headers: &HeaderMap, left_out: &[&[HeaderName]]) -> HeaderMap {
+    let named: Vec<String> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
+        .collect();
+    headers
+        .iter()
+        .filter(|(name, _)| !left_out.iter().any(|list| list.contains(name)) && !named.iter().any(|named| named == name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+impl Link {
+    /// Sends a request on. An upgraded connection is carried by `workers` until either side ends it.
+    pub async fn forward(&self, mut request: Request<Incoming>, workers: &Workers) -> Result<Response<Body>> {
+        let upgrade = request.headers().get(header::UPGRADE).cloned();
+        let coming = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+        let (parts, body) = request.into_parts();
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let mut onward = self.request(parts.method, target, &[], body.map_err(Into::into).boxed_unsync())?;
+        let mut headers = without(&parts.headers, &[&HOP_BY_HOP, &PRIVATE]);
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        self.identify(&mut headers)?;
+        if let Some(protocol) = upgrade {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, protocol);
+        }
+        *onward.headers_mut() = headers;
+        let mut response = self.exchange(onward).await?;
+        if let (StatusCode::SWITCHING_PROTOCOLS, Some(coming)) = (response.status(), coming) {
+            let going = hyper::upgrade::on(&mut response);
+            workers.spawn_until_stop("forwarded socket", async move {
+                if let (Ok(here), Ok(there)) = tokio::join!(coming, going) {
+                    let (mut here, mut there) = (TokioIo::new(here), TokioIo::new(there));
+                    // An end that goes away is how a forwarded socket ends.
+                    let _ = tokio::io::copy_bidirectional_with_sizes(&mut here, &mut there, 64 * 1024, 64 * 1024).await;
+                }
+            });
+            let (mut parts, _) = response.into_parts();
+            let protocol = parts.headers.get(header::UPGRADE).cloned();
+            parts.headers = without(&parts.headers, &[&HOP_BY_HOP]);
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            if let Some(protocol) = protocol {
+                parts.headers.insert(header::UPGRADE, protocol);
+            }
+            return Ok(Response::from_parts(parts, http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync()));
+        }
+        let (mut parts, body) = response.into_parts();
+        parts.headers = without(&parts.headers, &[&HOP_BY_HOP]);
+        Ok(Response::from_parts(parts, body.map_err(Into::into).boxed_unsync()))
+    }
+}

@@ -1,0 +1,241 @@
+//! The one order of a request: id, origin, caller, host, transport, route, permission, budget; then the operation; then one audit line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::audit::{Audit, Record};
+use super::body::Body;
+use super::hosts;
+use super::limits::Limits;
+use super::routes::{Exchange, Forward, Outcome, Routes};
+use crate::api::caller::Role;
+use crate::api::{Access, Caller, Spec};
+use crate::base::workers::Workers;
+use crate::base::{Code, Error, Result, clock, id};
+use crate::home::settings::Settings;
+use crate::home::trust::Trust;
+
+/// Header with the request's id.
+pub const REQUEST_ID: &str = "x-request-id";
+/// Header with the caller's node id.
+pub const NODE_ID: &str = "x-loopsy-node-id";
+/// Header with which the owner has a request sent on to a peer.
+pub const PEER: &str = "x-loopsy-peer";
+/// Longest path kept in the audit log, characters.
+const PATH_KEPT: usize = 512;
+
+/// Whether a connection is protected by TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// It is not.
+    Plain,
+    /// It is.
+    Tls,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote {
+    /// Its address.
+    pub address: SocketAddr,
+    /// How it speaks.
+    pub transport: Transport,
+}
+
+/// Tells the node id that a peer of a name is known by.
+pub type NodeOf = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What the gate asks before an operation is reached.
+pub struct Gate {
+    /// The configuration.
+    pub settings: Settings,
+    /// Who may call.
+    pub trust: Trust,
+    /// Budgets.
+    pub limits: Limits,
+    /// Where requests are written down.
+    pub audit: Audit,
+    /// Names of this machine and daemon.
+    pub names: Vec<String>,
+    /// This node's id.
+    pub node_id: String,
+    /// The node id that a peer of this name is known by.
+    pub node_of: NodeOf,
+    /// Where sockets run on.
+    pub workers: Workers,
+}
+
+/// A request's way through the gate.
+struct Passage {
+    request_id: String,
+    caller: Option<Caller>,
+    operation: Option<&'static str>,
+}
+
+impl Gate {
+    /// Answers one request. Never fails: a failure is an answer.
+    pub async fn answer<S: Forward>(
+        &self,
+        routes: &Routes<S>,
+        service: &Arc<S>,
+        remote: Remote,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let started = Instant::now();
+        let method = request.method().to_string();
+        let path: String = request.uri().path().chars().take(PATH_KEPT).collect();
+        let bytes = text(request.headers(), header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+        let request_id = text(request.headers(), REQUEST_ID).filter(|id| id::is_token(id)).map_or_else(id::request, str::to_owned);
+        let mut passage = Passage { request_id, caller: None, operation: None };
+        let passing = AssertUnwindSafe(self.pass(routes, service, remote, request, &mut passage)).catch_unwind().await;
+        let mut outcome = match passing {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Outcome::failed(&error),
+            Err(_) => Outcome::failed(&Error::internal("the request failed inside the daemon", "a panic; the log has its place")),
+        };
+        if let Ok(value) = HeaderValue::from_str(&passage.request_id) {
+            outcome.response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let caller = passage.caller.as_ref();
+        let has_key = caller.is_some_and(|caller| caller.role != Role::Stranger);
+        let denied = outcome.error.is_some_and(|code| matches!(code.status(), 401 | 403 | 426 | 429));
+        let record = Record {
+            request_id: passage.request_id,
+            method,
+            path,
+            from_ip: remote.address.ip(),
+            status_code: outcome.response.status().as_u16(),
+            duration: started.elapsed().as_micros() as f64 / 1000.0,
+            error: outcome.error.map(Code::number),
+            timestamp: clock::now(),
+            caller: caller.map_or("stranger", Caller::name).to_owned(),
+            operation: passage.operation,
+            target: outcome.target.map(|target| target.chars().take(PATH_KEPT).collect()),
+            job_id: caller.and_then(|caller| caller.job.get().cloned()),
+            bytes,
+            decision: if denied { "denied" } else { "allowed" },
+        };
+        self.audit.record(has_key, record).await;
+        outcome.response
+    }
+
+    async fn pass<S: Forward>(
+        &self,
+        routes: &Routes<S>,
+        service: &Arc<S>,
+        remote: Remote,
+        request: Request<Incoming>,
+        passage: &mut Passage,
+    ) -> Result<Outcome> {
+        let headers = request.headers();
+        if headers.contains_key(header::ORIGIN) {
+            return Err(
+                Error::new(Code::AuthForbidden, "the daemon does not answer web pages").hint("Use the dashboard: loopsy dashboard.")
+            );
+        }
+        let caller = self.identify(headers, remote).await;
+        if !matches!(&caller, Ok(caller) if caller.role != Role::Stranger) {
+            self.check_host(&request)?;
+        }
+        let caller = passage.caller.insert(caller?).clone();
+        if let Some(peer) = text(headers, PEER) {
+            caller.may(Access::Owner, false)?;
+            passage.operation = Some("forward");
+            let target = Some(format!("{peer}: {} {}", request.method(), request.uri().path()));
+            let peer = peer.to_owned();
+            let response = service.forward(&peer, request).await;
+            return Ok(match response {
+                Ok(response) => Outcome { response, target, error: None },
+                Err(error) => Outcome { target, ..Outcome::failed(&error) },
+            });
+        }
+        let (route, params) = routes.find(request.method(), request.uri().path())?;
+        let spec = route.spec();
+        passage.operation = Some(spec.name);
+        self.check_transport(spec, &caller, remote)?;
+        caller.may(spec.access, spec.compat)?;
+        // A resumed transfer is the same transfer.
+        let resumes = headers.contains_key(header::CONTENT_RANGE) || headers.contains_key(header::RANGE);
+        if !resumes {
+            self.limits.draw(&caller, spec.quota, &self.settings.get().rate_limits)?;
+        }
+        Ok(route.handle(service.clone(), Exchange { caller, params, request, workers: self.workers.clone() }).await)
+    }
+
+    /// Finds out who calls.
+    async fn identify(&self, headers: &HeaderMap, remote: Remote) -> Result<Caller> {
+        let address: IpAddr = remote.address.ip().to_canonical();
+        let presented = headers.get(header::AUTHORIZATION).map(|value| bearer(value).unwrap_or_default());
+        let role = match self.trust.authenticate(presented, address.is_loopback()) {
+            Ok(role) => role,
+            Err(error) => {
+                if let Some(penalty) = self.limits.penalty(address) {
+                    tokio::time::sleep(penalty).await;
+                }
+                return Err(error);
+            }
+        };
+        let claimed = text(headers, NODE_ID).filter(|id| id::is_token(id));
+        let node_id = match &role {
+            Role::Owner => self.node_id.clone(),
+            Role::Peer { name, .. } => (self.node_of)(name).or_else(|| claimed.map(str::to_owned)).unwrap_or_default(),
+            Role::Stranger => String::new(),
+        };
+        Ok(Caller::new(role, node_id, address))
+    }
+
+    fn check_host(&self, request: &Request<Incoming>) -> Result<()> {
+        let named =
+            text(request.headers(), header::HOST.as_str()).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        let config = self.settings.get();
+        if named.is_some_and(|host| hosts::is_ours(host, &self.names, &config.server.allowed_hosts)) {
+            return Ok(());
+        }
+        Err(Error::new(Code::AuthForbidden, "the request names a host that is not this machine")
+            .hint("Use the machine's address or name, or add the name to server.allowedHosts."))
+    }
+
+    /// Plaintext from elsewhere is refused where the configuration asks for TLS.
+    fn check_transport(&self, spec: &Spec, caller: &Caller, remote: Remote) -> Result<()> {
+        let config = self.settings.get();
+        let plain = remote.transport == Transport::Plain && !caller.address.is_loopback();
+        let excused = spec.access == Access::Open
+            || caller.peer().is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name));
+        if config.tls.enabled && plain && !excused {
+            return Err(Error::new(Code::AuthTlsRequired, "this daemon wants TLS from other machines")
+                .hint("Pair the two machines, or name the peer in tls.allowPlaintext on that one."));
+        }
+        Ok(())
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The key of an `Authorization: Bearer` header; the scheme's case does not matter.
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// known fault 36: a key without its scheme is no key.
+    #[test]
+    fn only_a_bearer_key_is_a_key() {
+        let read = |text: &str| bearer(&HeaderValue::from_str(text).unwrap()).map(str::to_owned);
+        assert_eq!(read("bEaReR abc").as_deref(), Some("abc"));
+        assert_eq!(read("abc"), None);
+        assert_eq!(read("Basic abc"), None);
+        assert_eq!(bearer(&HeaderValue::from_bytes(b"Bearer \xff").unwrap()), None);
+    }
+}

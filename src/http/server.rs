@@ -1,0 +1,101 @@
+//! Taking connections: one worker each, HTTP/1.1 or HTTP/2 by what the client says first.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+
+use super::gate::{Gate, Remote, Transport};
+use super::routes::{Forward, Routes};
+use crate::base::workers::Workers;
+use crate::net::{Listener, Stream};
+
+/// A connection that says nothing for this long is closed.
+const SILENCE: Duration = Duration::from_secs(10);
+/// A request's head must arrive, and a quiet connection be used again, within this.
+const HEAD_LIMIT: Duration = Duration::from_secs(60);
+/// Largest head, bytes.
+const HEAD_BYTES: usize = 64 * 1024;
+/// The first byte of a TLS handshake record.
+const TLS_HANDSHAKE: u8 = 0x16;
+/// How long to wait when the system has no descriptors left.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// Everything that answers requests.
+pub struct Server<S> {
+    /// What is asked first.
+    pub gate: Gate,
+    /// What can be asked.
+    pub routes: Routes<S>,
+    /// Who carries it out.
+    pub service: Arc<S>,
+    /// Where connections run.
+    pub connections: Workers,
+}
+
+impl<S: Forward> Server<S> {
+    /// Takes connections until the group of workers that this runs in stops.
+    pub async fn run(self: Arc<Self>, mut listener: Listener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, address)) => {
+                    let server = self.clone();
+                    let remote = Remote { address, transport: Transport::Plain };
+                    self.connections.spawn("connection", async move { server.connection(stream, remote).await });
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "a connection could not be taken");
+                    tokio::time::sleep(BREATHER).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, mut stream: Stream, remote: Remote) {
+        let stopping = self.connections.stopping();
+        let first = tokio::select! {
+            first = tokio::time::timeout(SILENCE, stream.peek()) => first,
+            () = stopping.cancelled() => return,
+        };
+        match first {
+            Ok(Ok(TLS_HANDSHAKE)) => {
+                tracing::debug!(from = %remote.address, "TLS is not served yet");
+                return;
+            }
+            Ok(Ok(_)) => {}
+            _ => return,
+        }
+        let server = self.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(server.gate.answer(&server.routes, &server.service, remote, request).await) }
+        });
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(1024 * 1024).keep_alive(true);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(Duration::from_secs(30)))
+            .max_header_list_size(HEAD_BYTES as u32)
+            .max_concurrent_streams(256)
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(4 * 1024 * 1024);
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(cause) = ended {
+            tracing::debug!(%cause, from = %remote.address, "a connection ended early");
+        }
+    }
+}
