@@ -1,8 +1,16 @@
 //! Files that are private, written whole, and opened without following links.
 
+mod dir;
 mod private;
+mod resolve;
+mod stat;
+#[cfg(test)]
+mod tests;
 
+pub use dir::{Dir, read_at, set_mode, set_modified, stat};
 pub use private::{create_private_dir, set_aside, sync_dir, write_private};
+pub use resolve::{Resolved, resolve};
+pub use stat::{Kind, Stat};
 
 /// The name of a temporary file beside its target: hidden, and told apart from a user's own files by [`is_part_name`].
 pub fn part_name(token: &str) -> String {
@@ -18,3 +26,6 @@ pub fn is_part_name(name: &str) -> bool {
 
 const PART_PREFIX: &str = ".loopsy-";
 const PART_SUFFIX: &str = ".part";
+
+/// Whether two names that differ in case alone are the same file, as this system is usually set up.
+pub const CASE_IS_IGNORED: bool = cfg!(any(target_os = "macos", windows));

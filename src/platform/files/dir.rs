@@ -1,0 +1,210 @@
+//! A folder held open, and what can be done to the names in it. Nothing here follows a symbolic link.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path};
+
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
+use rustix::{fs, io::Errno};
+
+use super::stat::Stat;
+
+/// A folder that is held open: renaming or replacing what leads to it does not lead anywhere else.
+///
+/// Names given to its methods must be single components; [`Dir::open`] alone takes a path.
+#[derive(Debug)]
+pub struct Dir(OwnedFd);
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+// Never blocks on a FIFO that was put in the place of a file.
+const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// Folders on the way are only passed through, which needs less permission than reading them.
+#[cfg(target_os = "linux")]
+const PASS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const PASS: OFlags = FOLDER;
+
+impl Dir {
+    /// Opens a folder by an absolute path without links, one component after the other: a link that is put into the
+    /// path after it was resolved makes this fail. With `make`, missing folders are made, and are on disk afterwards.
+    pub fn open(path: &Path, make: bool) -> io::Result<Dir> {
+        let mut names = Vec::new();
+        for component in path.components() {
+            match component {
+                Component::RootDir => {}
+                Component::Normal(name) => names.push(name),
+                _ => return Err(Errno::INVAL.into()),
+            }
+        }
+        let Some((last, passed)) = names.split_last() else { return Ok(Dir(fs::open("/", FOLDER, Mode::empty())?)) };
+        let mut here = Dir(fs::open("/", PASS, Mode::empty())?);
+        for name in passed {
+            here = here.step(name, PASS, make)?;
+        }
+        here.step(last, FOLDER, make)
+    }
+
+    fn step(&self, name: &OsStr, flags: OFlags, make: bool) -> io::Result<Dir> {
+        match fs::openat(&self.0, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) if make => {
+                self.make_dir(name, 0o777)?;
+                // This handle may be for passing through only, which can't be synced.
+                Dir(fs::openat(&self.0, ".", FOLDER, Mode::empty())?).sync()?;
+                Ok(Dir(fs::openat(&self.0, name, flags, Mode::empty())?))
+            }
+            opened => Ok(Dir(opened?)),
+        }
+    }
+
+    /// Opens a folder in it.
+    pub fn dir(&self, name: &OsStr) -> io::Result<Dir> {
+        Ok(Dir(fs::openat(&self.0, name, FOLDER, Mode::empty())?))
+    }
+
+    /// Opens a file in it for reading.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `IsADirectory`, in words, if it is something else than a file; it is then never opened.
+    pub fn file(&self, name: &OsStr) -> io::Result<(File, Stat)> {
+        // A look first: opening a device can already do something.
+        self.stat(name)?.file()?;
+        let file = File::from(fs::openat(&self.0, name, FILE | OFlags::RDONLY, Mode::empty())?);
+        let stat = stat(&file)?.file()?;
+        Ok((file, stat))
+    }
+
+    /// Makes a file for writing and reading; there must be nothing of that name.
+    pub fn create(&self, name: &OsStr, mode: u32) -> io::Result<File> {
+        let flags = FILE | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        Ok(fs::openat(&self.0, name, flags, bits(mode))?.into())
+    }
+
+    /// Opens a file of ours for writing and reading, as [`Dir::create`] left it.
+    pub fn reopen(&self, name: &OsStr) -> io::Result<(File, Stat)> {
+        self.stat(name)?.file()?;
+        let file = File::from(fs::openat(&self.0, name, FILE | OFlags::RDWR, Mode::empty())?);
+        let stat = stat(&file)?.file()?;
+        // Somebody else's could still be changed by them after it was checked.
+        if stat.owner != rustix::process::geteuid().as_raw() {
+            return Err(Errno::PERM.into());
+        }
+        Ok((file, stat))
+    }
+
+    /// The facts of a name; of a link itself, not of where it points.
+    pub fn stat(&self, name: &OsStr) -> io::Result<Stat> {
+        Ok(fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?.into())
+    }
+
+    /// The names in it, sorted by their bytes.
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(&self.0)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Where a link points, as it is written.
+    pub fn read_link(&self, name: &OsStr) -> io::Result<OsString> {
+        Ok(OsString::from_vec(fs::readlinkat(&self.0, name, Vec::new())?.into_bytes()))
+    }
+
+    /// Makes a link.
+    pub fn make_link(&self, name: &OsStr, target: &OsStr) -> io::Result<()> {
+        Ok(fs::symlinkat(target, &self.0, name)?)
+    }
+
+    /// Makes a folder; one that is there is fine.
+    pub fn make_dir(&self, name: &OsStr, mode: u32) -> io::Result<()> {
+        match fs::mkdirat(&self.0, name, bits(mode)) {
+            Err(Errno::EXIST) => Ok(()),
+            made => Ok(made?),
+        }
+    }
+
+    /// Gives a file or link of this folder another name in it; a file or link of that name is replaced.
+    pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(fs::renameat(&self.0, from, &self.0, to)?)
+    }
+
+    /// Removes a file or link.
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.0, name, AtFlags::empty())?)
+    }
+
+    /// Sets its own permission bits.
+    pub fn set_mode(&self, mode: u32) -> io::Result<()> {
+        Ok(fs::fchmod(&self.0, bits(mode))?)
+    }
+
+    /// Sets its own time of the last change, nanoseconds since the epoch.
+    pub fn set_modified(&self, nanoseconds: i128) -> io::Result<()> {
+        Ok(fs::futimens(&self.0, &times(nanoseconds))?)
+    }
+
+    /// Brings its names to disk.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(fs::fsync(&self.0)?)
+    }
+
+    /// Brings everything that was written to its file system to disk.
+    pub fn sync_all(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        fs::syncfs(&self.0)?;
+        #[cfg(not(target_os = "linux"))]
+        fs::sync();
+        Ok(())
+    }
+}
+
+/// The facts of an open file.
+pub fn stat(file: &File) -> io::Result<Stat> {
+    Ok(fs::fstat(file)?.into())
+}
+
+/// Sets a file's permission bits.
+pub fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    Ok(fs::fchmod(file, bits(mode))?)
+}
+
+/// Sets a file's time of the last change, nanoseconds since the epoch.
+pub fn set_modified(file: &File, nanoseconds: i128) -> io::Result<()> {
+    Ok(fs::futimens(file, &times(nanoseconds))?)
+}
+
+/// Reads at a position; fewer bytes than asked for only at the end.
+pub fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match rustix::io::pread(file, &mut buffer[read..], position + read as u64) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(read)
+}
+
+fn times(nanoseconds: i128) -> Timestamps {
+    let seconds = nanoseconds.div_euclid(1_000_000_000).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.rem_euclid(1_000_000_000) as _ },
+    }
+}
+
+fn bits(mode: u32) -> Mode {
+    Mode::from_raw_mode((mode & 0o777) as _)
+}

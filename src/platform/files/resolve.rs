@@ -1,0 +1,83 @@
+//! Where a path really leads: every link followed, whether or not there is something at its end.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// Links followed before a path is taken for a circle, as Linux does.
+const MOST_LINKS: usize = 40;
+/// Bytes of the longest path that systems take.
+const LONGEST: usize = 4096;
+
+/// A path without links and dots.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Where it leads. What could not be looked at is appended as it was written.
+    pub path: PathBuf,
+    /// Why it could not be followed to its end, unless the rest is simply missing. Check `path` against the policy
+    /// before telling this to anybody, or it tells what is there.
+    pub problem: Option<io::Error>,
+}
+
+/// Follows an absolute path as the system would when opening it, and beyond what exists.
+///
+/// # Errors
+/// `InvalidFilename` for a path that no system takes, `InvalidInput` for a NUL or a path that is not absolute. Both are
+/// said without looking at the disk.
+pub fn resolve(path: &Path) -> io::Result<Resolved> {
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path has a zero byte in it"));
+    }
+    if path.as_os_str().len() > LONGEST {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    if !path.is_absolute() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is not absolute"));
+    }
+    let mut left: VecDeque<OsString> = parts(path).collect();
+    let mut real = PathBuf::from("/");
+    let mut links = 0;
+    let mut problem = None;
+    let mut lost = false;
+    while let Some(part) = left.pop_front() {
+        if part == ".." {
+            real.pop();
+            continue;
+        }
+        real.push(&part);
+        if lost {
+            continue;
+        }
+        match real.symlink_metadata() {
+            Ok(facts) if facts.is_symlink() => match std::fs::read_link(&real) {
+                Ok(target) if links < MOST_LINKS => {
+                    links += 1;
+                    real.pop();
+                    if target.is_absolute() {
+                        real = PathBuf::from("/");
+                    }
+                    for part in parts(&target).collect::<Vec<_>>().into_iter().rev() {
+                        left.push_front(part);
+                    }
+                }
+                Ok(_) => (lost, problem) = (true, Some(io::Error::other("too many symbolic links follow each other"))),
+                Err(error) => (lost, problem) = (true, Some(error)),
+            },
+            Ok(_) => {}
+            Err(error) => {
+                lost = true;
+                problem = Some(error).filter(|error| error.kind() != io::ErrorKind::NotFound);
+            }
+        }
+    }
+    Ok(Resolved { path: real, problem })
+}
+
+fn parts(path: &Path) -> impl Iterator<Item = OsString> + '_ {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    })
+}
