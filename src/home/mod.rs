@@ -1,4 +1,4 @@
-//! The data directory.
+//! The data directory: where everything of one daemon lives.
 
 pub mod config;
 pub mod config_file;
@@ -6,5 +6,161 @@ pub mod identity;
 pub mod instance;
 pub mod json_file;
 pub mod log_file;
+pub mod reload;
 pub mod settings;
 pub mod trust;
+
+use std::path::{Path, PathBuf};
+
+use crate::base::error::io_words;
+use crate::base::{Code, Error, Result};
+use crate::platform::{files, modes};
+
+/// One daemon's data directory, and the names of what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// The data directory at this path, whether it exists or not.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+    /// The directory that was asked for, else `.loopsy` in the user's home folder. Relative paths are made absolute, so
+    /// that a daemon that changes its working directory keeps its home.
+    pub fn locate(given: Option<&Path>) -> Result<Self> {
+        let no_home = || {
+            Error::new(Code::Config, "this user has no home folder")
+                .hint("Say where the data directory is: --data-dir DIR, or LOOPSY_DATA_DIR.")
+        };
+        match given.filter(|path| !path.as_os_str().is_empty()) {
+            Some(path) => std::path::absolute(path)
+                .map(Self::at)
+                .map_err(|error| Error::new(Code::Config, format!("{}: {}", path.display(), io_words(&error)))),
+            None => Ok(Self::at(std::env::home_dir().filter(|home| home.is_absolute()).ok_or_else(no_home)?.join(".loopsy"))),
+        }
+    }
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// The configuration.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.yaml")
+    }
+    /// The lock that whoever changes the configuration holds.
+    pub fn config_lock(&self) -> PathBuf {
+        self.root.join("config.lock")
+    }
+    /// The context store's database.
+    pub fn context(&self) -> PathBuf {
+        self.root.join("context.redb")
+    }
+    /// The Node version's context store.
+    pub fn node_context(&self) -> PathBuf {
+        self.root.join("context.json")
+    }
+    /// The peer registry.
+    pub fn peers(&self) -> PathBuf {
+        self.root.join("peers.json")
+    }
+    /// The node id.
+    pub fn identity(&self) -> PathBuf {
+        self.root.join("identity.json")
+    }
+    /// The folder of the logs.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+    /// The audit log: requests with a key.
+    pub fn audit_log(&self) -> PathBuf {
+        self.logs().join("audit.jsonl")
+    }
+    /// The audit log of requests without a key, apart so that a flood of them can't push evidence out.
+    pub fn keyless_log(&self) -> PathBuf {
+        self.logs().join("audit-keyless.jsonl")
+    }
+    /// The daemon's own log, unless `logging.file` names another.
+    pub fn daemon_log(&self, configured: Option<&str>) -> PathBuf {
+        configured.filter(|name| !name.is_empty()).map_or_else(|| self.logs().join("daemon.log"), |name| self.root.join(name))
+    }
+    /// Who runs and where it listens.
+    pub fn pid_file(&self) -> PathBuf {
+        self.root.join("daemon.pid")
+    }
+    /// The lock that the running daemon holds for life.
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.root.join("daemon.lock")
+    }
+    /// The data directories of named sessions.
+    pub fn sessions(&self) -> PathBuf {
+        self.root.join("sessions")
+    }
+
+    /// Makes the directory and those in it, 0700, and tightens what is there already and open to others; answers a
+    /// warning for each thing that was tightened.
+    pub fn create(&self) -> Result<Vec<String>> {
+        let failed = |path: &Path, error: &std::io::Error| {
+            Error::new(Code::Config, format!("{}: {}", path.display(), io_words(error)))
+                .hint("Loopsy needs a data directory of its own that it may write; choose another with --data-dir.")
+        };
+        let mut warnings = Vec::new();
+        for folder in [self.root.clone(), self.logs()] {
+            if folder.is_dir() {
+                self.tighten(&folder, &mut warnings).map_err(|error| failed(&folder, &error))?;
+            } else {
+                files::create_private_dir(&folder).map_err(|error| failed(&folder, &error))?;
+            }
+            for entry in std::fs::read_dir(&folder).map_err(|error| failed(&folder, &error))?.flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir()) {
+                    self.tighten(&entry.path(), &mut warnings).map_err(|error| failed(&entry.path(), &error))?;
+                }
+            }
+        }
+        Ok(warnings)
+    }
+    fn tighten(&self, path: &Path, warnings: &mut Vec<String>) -> std::io::Result<()> {
+        if modes::tighten(path)? {
+            warnings.push(format!("{} could be read by others; its mode was tightened", path.display()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::modes::testing::{mode, set_mode};
+
+    /// known fault 33
+    #[test]
+    fn the_home_is_private_and_wider_modes_are_tightened_with_a_warning() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("deep/.loopsy"));
+        assert!(home.create().unwrap().is_empty());
+        assert_eq!((mode(home.root()), mode(&home.logs())), (0o700, 0o700));
+
+        files::write_private(&home.config(), b"").unwrap();
+        for (path, wide) in [(home.root().to_path_buf(), 0o755), (home.config(), 0o644)] {
+            set_mode(&path, wide);
+        }
+        let warnings = home.create().unwrap();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert_eq!((mode(home.root()), mode(&home.config())), (0o700, 0o600));
+        assert!(home.create().unwrap().is_empty());
+    }
+    #[test]
+    fn a_home_that_cannot_be_made_is_an_error_with_a_hint() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        files::write_private(&file, b"").unwrap();
+        let error = Home::at(file.join("home")).create().unwrap_err();
+        assert_eq!(error.code, Code::Config);
+        assert!(error.hint.is_some());
+    }
+    #[test]
+    fn a_relative_home_becomes_absolute() {
+        assert!(Home::locate(Some(Path::new("somewhere"))).unwrap().root().is_absolute());
+    }
+}

@@ -88,3 +88,60 @@ fn role(config: &Config, name: &str, legacy: bool) -> Role {
 fn permissions(config: &Config, name: &str) -> Vec<Permission> {
     config.auth.permissions.get(name).cloned().unwrap_or_else(|| Permission::ALL.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::config_file::parse;
+
+    fn config(text: &str) -> Config {
+        parse(text).unwrap().config
+    }
+    fn name(trust: &Trust, key: &str, loopback: bool) -> Option<String> {
+        match trust.authenticate(Some(key), loopback) {
+            Ok(Role::Owner) => Some("owner".into()),
+            Ok(Role::Peer { name, legacy, .. }) => Some(if legacy { format!("{name}!") } else { name }),
+            Ok(Role::Stranger) => Some("stranger".into()),
+            Err(error) => {
+                assert_eq!(error.code, Code::AuthInvalidKey);
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn each_key_makes_its_own_caller() {
+        let trust =
+            Trust::new(Settings::new(config("auth: {apiKey: own, allowedKeys: {kai: k1, leo: k2}, permissions: {leo: [context]}}")));
+        assert_eq!(name(&trust, "own", true).as_deref(), Some("owner"));
+        assert_eq!(name(&trust, "own", false).as_deref(), Some("legacy!"));
+        assert_eq!(name(&trust, "k1", true).as_deref(), Some("kai"));
+        assert_eq!(name(&trust, "k2", false).as_deref(), Some("leo"));
+        for wrong in ["", "OWN", "own ", "k", "k11", "\0"] {
+            assert_eq!(name(&trust, wrong, true), None, "{wrong:?}");
+        }
+        assert_eq!(trust.authenticate(None, true).unwrap(), Role::Stranger);
+        assert_eq!(trust.permissions_of("leo"), [Permission::Context]);
+        assert_eq!(trust.permissions_of("kai"), Permission::ALL);
+        assert_eq!(trust.key_for("kai").unwrap().expose(), "k1");
+        assert!(trust.key_for("zoe").is_none());
+    }
+    #[test]
+    fn without_a_key_of_its_own_the_machine_has_no_owner() {
+        let trust = Trust::new(Settings::new(Config::default()));
+        for key in ["", "null", "undefined"] {
+            assert_eq!(name(&trust, key, true), None);
+        }
+    }
+    /// known fault 62
+    #[test]
+    fn a_changed_key_holds_at_once_and_the_old_one_stops() {
+        let settings = Settings::new(config("auth: {apiKey: old}"));
+        let trust = Trust::new(settings.clone());
+        assert!(name(&trust, "old", true).is_some());
+        settings.set(config("auth: {apiKey: new, allowedKeys: {kai: k1}}"));
+        assert_eq!(name(&trust, "old", true), None);
+        assert_eq!(name(&trust, "new", true).as_deref(), Some("owner"));
+        assert_eq!(name(&trust, "k1", false).as_deref(), Some("kai"));
+    }
+}

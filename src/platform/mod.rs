@@ -2,5 +2,7 @@
 
 pub mod files;
 pub mod host;
+pub mod modes;
+pub mod pid;
 pub mod process;
 pub mod signals;

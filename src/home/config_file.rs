@@ -1,1 +1,0 @@
-//! `config.yaml`: read with line and column, patched without losing comments.

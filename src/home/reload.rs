@@ -1,0 +1,115 @@
+//! Taking up a changed configuration without a restart.
+
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use serde_yaml::Value;
+
+use super::config::Config;
+use super::settings::Settings;
+use super::{Home, config_file};
+use crate::api::node::Reloaded;
+use crate::base::Result;
+use crate::base::sync::lock;
+use crate::platform::modes::file_id;
+
+/// Sections that a running daemon can't take up: what it listens on and is called, and where it logs.
+const FIXED: &[&str] = &["server", "logging"];
+
+/// What a file looks like from outside; a change of the content changes it.
+type Stamp = Option<(u64, u64, u64, Option<SystemTime>)>;
+
+/// Reads the configuration again and makes it hold.
+pub struct Reloader {
+    home: Home,
+    settings: Settings,
+    /// What the daemon started with.
+    started: Arc<Config>,
+    seen: Mutex<Stamp>,
+}
+
+impl Reloader {
+    /// Begins with what `settings` hold now as what the daemon started with.
+    pub fn new(home: Home, settings: Settings) -> Self {
+        let seen = Mutex::new(stamp(&home));
+        Self { started: settings.get(), home, settings, seen }
+    }
+    /// Reads the file and makes it hold. On an error the last good configuration stays.
+    pub fn reload(&self) -> Result<Reloaded> {
+        *lock(&self.seen) = stamp(&self.home);
+        let loaded = config_file::load(&self.home.config())?;
+        let restart_needed = differing(&self.started, &loaded.config);
+        self.settings.set(loaded.config);
+        Ok(Reloaded { restart_needed, warnings: loaded.warnings })
+    }
+    /// Reloads if the file looks different from when it was last read; cheap enough to ask every second.
+    pub fn reload_if_changed(&self) -> Option<Result<Reloaded>> {
+        let changed = *lock(&self.seen) != stamp(&self.home);
+        changed.then(|| self.reload())
+    }
+}
+
+fn stamp(home: &Home) -> Stamp {
+    let meta = std::fs::metadata(home.config()).ok()?;
+    let (device, inode) = file_id(&meta);
+    Some((device, inode, meta.len(), meta.modified().ok()))
+}
+
+/// The settings of the fixed sections that differ, as dotted names.
+fn differing(started: &Config, now: &Config) -> Vec<String> {
+    let (started, now) = (value(started), value(now));
+    let leaves = FIXED.iter().flat_map(|section| {
+        let keys = started[*section].as_mapping().into_iter().flat_map(|map| map.keys());
+        keys.filter_map(Value::as_str).map(move |key| (*section, key))
+    });
+    leaves
+        .filter(|(section, key)| started[*section][*key] != now[*section][*key])
+        .map(|(section, key)| format!("{section}.{key}"))
+        .collect()
+}
+
+fn value(config: &Config) -> Value {
+    serde_yaml::to_value(config).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Code;
+    use crate::platform::files;
+
+    fn start(text: &str) -> (tempfile::TempDir, Home, Settings, Reloader) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        files::write_private(&home.config(), text.as_bytes()).unwrap();
+        let settings = Settings::new(config_file::load(&home.config()).unwrap().config);
+        let reloader = Reloader::new(home.clone(), settings.clone());
+        (dir, home, settings, reloader)
+    }
+
+    #[test]
+    fn a_change_is_taken_up_and_what_needs_a_restart_is_named() {
+        let (_dir, home, settings, reloader) = start("server: {port: 1000}\nrateLimits: {execute: 1}\n");
+        assert!(reloader.reload_if_changed().is_none());
+        files::write_private(&home.config(), b"server: {port: 2000}\nrateLimits: {execute: 2}\nlogging: {level: debug}\n").unwrap();
+        let reloaded = reloader.reload_if_changed().unwrap().unwrap();
+        assert_eq!(reloaded.restart_needed, ["server.port", "logging.level"]);
+        assert_eq!(settings.get().rate_limits.execute, 2);
+        assert!(reloader.reload_if_changed().is_none());
+        files::write_private(&home.config(), b"server: {port: 1000}\n").unwrap();
+        assert!(reloader.reload().unwrap().restart_needed.is_empty());
+    }
+    /// known fault 31
+    #[test]
+    fn a_broken_file_leaves_the_last_good_configuration() {
+        let (_dir, home, settings, reloader) = start("auth: {apiKey: a}\n");
+        for broken in ["auth: {apiKey: ", "server: {port: abc}", "auth: {apiKey: ''}", "[1]"] {
+            files::write_private(&home.config(), broken.as_bytes()).unwrap();
+            assert_eq!(reloader.reload().unwrap_err().code, Code::Config);
+            assert_eq!(settings.get().auth.api_key.as_ref().unwrap().expose(), "a");
+        }
+        std::fs::remove_file(home.config()).unwrap();
+        assert!(reloader.reload_if_changed().unwrap().is_err());
+        assert_eq!(settings.get().auth.api_key.as_ref().unwrap().expose(), "a");
+    }
+}

@@ -1,0 +1,90 @@
+//! Telling a process from a stranger that has got its number since.
+
+use std::io;
+
+/// When a process was started, in a unit of the system's own: only equality means something. `None` when there is no
+/// such process, or when the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn process_start_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; the fields follow its last closing one. The start time is field 22.
+    stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// When a process was started, in a unit of the system's own: only equality means something. `None` when there is no
+/// such process, or when the system does not tell.
+#[cfg(target_os = "macos")]
+pub fn process_start_time(pid: u32) -> Option<u64> {
+    let mut info = std::mem::MaybeUninit::<libc::proc_bsdinfo>::zeroed();
+    let size = size_of::<libc::proc_bsdinfo>() as libc::c_int;
+    let pid = libc::c_int::try_from(pid).ok()?;
+    #[expect(unsafe_code, reason = "proc_pidinfo has no safe wrapper; it writes at most `size` bytes into `info`")]
+    let info = unsafe {
+        if libc::proc_pidinfo(pid, libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), size) != size {
+            return None;
+        }
+        info.assume_init()
+    };
+    Some(info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec)
+}
+
+/// When a process was started, in a unit of the system's own: only equality means something. `None` when there is no
+/// such process, or when the system does not tell.
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+pub fn process_start_time(_pid: u32) -> Option<u64> {
+    None
+}
+
+/// Asks a process to end, if it is still the one that was started then; says whether it was. A stranger is never
+/// touched: where the system can, the process is held by a descriptor while its start time is looked at.
+#[cfg(target_os = "linux")]
+pub fn terminate(pid: u32, started: u64) -> io::Result<bool> {
+    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(false) };
+    let held = match pidfd_open(number, PidfdFlags::empty()) {
+        Ok(held) => held,
+        Err(rustix::io::Errno::SRCH) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    if process_start_time(pid) != Some(started) {
+        return Ok(false);
+    }
+    pidfd_send_signal(&held, Signal::TERM)?;
+    Ok(true)
+}
+
+/// Asks a process to end, if it is still the one that was started then; says whether it was.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub fn terminate(pid: u32, started: u64) -> io::Result<bool> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(false) };
+    if process_start_time(pid) != Some(started) {
+        return Ok(false);
+    }
+    kill_process(number, Signal::TERM)?;
+    Ok(true)
+}
+
+/// Asks a process to end; not done on this system, where the daemon is asked over its API alone.
+#[cfg(not(unix))]
+pub fn terminate(_pid: u32, _started: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_start_and_a_stranger_is_left_alone() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let started = process_start_time(child.id()).unwrap();
+        assert!(!terminate(child.id(), started + 1).unwrap());
+        assert!(child.try_wait().unwrap().is_none());
+        assert!(terminate(child.id(), started).unwrap());
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(process_start_time(child.id()), None);
+        assert!(!terminate(child.id(), started).unwrap());
+        assert!(!terminate(u32::MAX, 0).unwrap() && !terminate(0, 0).unwrap());
+    }
+}
