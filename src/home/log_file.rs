@@ -51,7 +51,7 @@ struct Queue {
 }
 
 impl LogFile {
-    /// Opens a log for appending, 0600. At `max_size` bytes it becomes `<path>.1`, and so on up to `max_files` old ones.
+    /// Opens a log as [`Rotating::open`] does, and starts its thread.
     pub fn open(path: &Path, max_size: u64, max_files: u32) -> Result<Self> {
         let failed = |error: io::Error| {
             Error::internal(&format!("{} can't be written: {}", path.display(), crate::base::error::io_words(&error)), error)
@@ -130,8 +130,8 @@ fn write_all(shared: &Shared, file: &mut Rotating) {
     }
 }
 
-/// The file itself, and its older copies.
-struct Rotating {
+/// The file itself, and its older copies: for a caller that gathers lines by itself.
+pub struct Rotating {
     path: PathBuf,
     file: File,
     size: u64,
@@ -140,14 +140,15 @@ struct Rotating {
 }
 
 impl Rotating {
-    fn open(path: &Path, max_size: u64, max_files: u32) -> io::Result<Self> {
+    /// Opens a log for appending, 0600. At `max_size` bytes it becomes `<path>.1`, and so on up to `max_files` old ones.
+    pub fn open(path: &Path, max_size: u64, max_files: u32) -> io::Result<Self> {
         let file = modes::open_append(path)?;
         modes::tighten(path)?;
         let size = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file, size, max_size, max_files })
     }
     /// Appends whole lines with as few writes as the rotation allows.
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+    pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut rest = lines;
         while !rest.is_empty() {
             let room = usize::try_from(self.max_size.saturating_sub(self.size)).unwrap_or(usize::MAX);
