@@ -1,0 +1,165 @@
+//! The process above each job: everything the job starts, and whatever becomes of it, stays below this one.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, setsid, wait};
+
+use super::frame::{self, Order, Report};
+use super::{KILL_AFTER, sys, tree};
+
+/// Descriptors that come with a job.
+pub(super) struct Descriptors {
+    /// The control socket.
+    pub(super) control: OwnedFd,
+    /// Standard output.
+    pub(super) stdout: OwnedFd,
+    /// Standard error.
+    pub(super) stderr: OwnedFd,
+    /// Standard input; the null device where there is none.
+    pub(super) stdin: Option<OwnedFd>,
+}
+
+/// Starts the job that the control socket asks for and stays until nothing of it is left.
+pub(super) fn run(descriptors: Descriptors) {
+    let _ = setsid();
+    sys::adopt_orphans();
+    let Descriptors { control, stdout, stderr, stdin } = descriptors;
+    let mut control = File::from(control);
+    let Ok(command) = read_request(&mut control) else { return };
+    match start(command, stdin, stdout, stderr) {
+        Ok(root) => {
+            let _ = control.write_all(&Report::Started(root.as_raw_pid()).to_bytes());
+            Watch { control: Some(control), root, running: true, ending: None }.run();
+        }
+        Err(cause) => {
+            let _ = control.write_all(&Report::Failed(cause.raw_os_error().unwrap_or(libc::EINVAL)).to_bytes());
+        }
+    }
+}
+
+fn read_request(control: &mut File) -> io::Result<Command> {
+    let mut length = [0; 4];
+    control.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > frame::REQUEST_LIMIT {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut bytes = vec![0; length];
+    control.read_exact(&mut bytes)?;
+    let launch = frame::decode(&bytes).ok_or(io::ErrorKind::InvalidData)?;
+    let mut command = Command::new(launch.program);
+    command.arg0(launch.name).args(launch.args).current_dir(launch.cwd).envs(launch.env).process_group(0);
+    Ok(command)
+}
+
+/// The command is dropped here, and with it this process's copies of the pipes' ends.
+fn start(mut command: Command, stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Pid> {
+    command.stdin(stdin.map_or_else(Stdio::null, Stdio::from)).stdout(stdout).stderr(stderr);
+    let child = command.spawn()?;
+    Pid::from_raw(child.id() as i32).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+struct Watch {
+    /// Nothing once the daemon is gone.
+    control: Option<File>,
+    root: Pid,
+    /// Whether the root was not reaped yet.
+    running: bool,
+    /// When the tree is to be killed, once it is to end.
+    ending: Option<Instant>,
+}
+
+impl Watch {
+    fn run(&mut self) {
+        while self.reap() {
+            let limit = self.force();
+            if sys::wait_event(self.control.as_ref().map(|control| control.as_fd()), limit) {
+                self.listen();
+            }
+        }
+    }
+
+    /// Takes in what has ended; false when nothing is left.
+    fn reap(&mut self) -> bool {
+        let mut ended = None;
+        let left = loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.root && self.running => {
+                    self.running = false;
+                    ended = Some(status);
+                }
+                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        if let (Some(status), Some(control)) = (ended, &mut self.control) {
+            let _ = control.write_all(&report(status, left).to_bytes());
+        }
+        left
+    }
+
+    /// Kills what is left once its time is over; answers how long to wait before looking again.
+    fn force(&mut self) -> Option<Duration> {
+        let rest = self.ending?.saturating_duration_since(Instant::now());
+        if !rest.is_zero() {
+            return Some(rest);
+        }
+        self.signal_all(Signal::KILL);
+        // What was born during the look is met by the next one.
+        Some(Duration::from_millis(10))
+    }
+
+    fn listen(&mut self) {
+        let Some(control) = &mut self.control else { return };
+        let mut bytes = [0; 2];
+        match control.read_exact(&mut bytes) {
+            Ok(()) => match Order::from_bytes(bytes) {
+                Some(Order::Terminate) => self.terminate(),
+                Some(Order::Kill) => self.ending = Some(Instant::now()),
+                Some(Order::Signal(number)) => self.signal(number),
+                None => {}
+            },
+            Err(_) => {
+                self.control = None;
+                self.terminate();
+            }
+        }
+    }
+
+    fn terminate(&mut self) {
+        if self.ending.is_none() {
+            self.ending = Some(Instant::now() + KILL_AFTER);
+            self.signal_all(Signal::TERM);
+            // A stopped process does not see the request before it goes on.
+            self.signal_all(Signal::CONT);
+        }
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        tree::signal_below(getpid(), signal);
+        // Where orphans leave the tree, the group still has those that did not leave it on purpose.
+        if !cfg!(target_os = "linux") && self.running {
+            let _ = kill_process_group(self.root, signal);
+        }
+    }
+
+    fn signal(&self, number: u8) {
+        // Once the root is reaped its number may belong to somebody else.
+        if let Some(signal) = Signal::from_named_raw(number.into()).filter(|_| self.running) {
+            let _ = kill_process_group(self.root, signal);
+        }
+    }
+}
+
+fn report(status: WaitStatus, left: bool) -> Report {
+    match status.terminating_signal() {
+        Some(signal) => Report::Signaled { signal, left },
+        None => Report::Exited { code: status.exit_status().unwrap_or(-1), left },
+    }
+}
