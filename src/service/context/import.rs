@@ -9,6 +9,7 @@ use super::rules::{check_key, check_ttl, check_value, ends_at};
 use crate::base::clock::Millis;
 use crate::base::error::io_words;
 use crate::base::{Error, Result};
+use crate::platform::files::set_aside;
 
 const FILE: &str = "context.json";
 
@@ -40,7 +41,7 @@ impl Import {
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self { file: None, entries: Vec::new() }),
-            Err(error) => return Err(Error::internal(&format!("{}: {}", path.display(), io_words(&error)), error)),
+            Err(error) => return Err(unusable(&path, error)),
         };
         match parse(&text, now) {
             Some((entries, passed_over)) => {
@@ -50,7 +51,7 @@ impl Import {
                 Ok(Self { file: Some(path), entries })
             }
             None => {
-                let aside = set_aside(&path, now)?;
+                let aside = set_aside(&path).map_err(|error| unusable(&path, error))?;
                 warnings.push(format!(
                     "{} could not be read. It was set aside as {} and nothing was taken in.",
                     path.display(),
@@ -67,22 +68,13 @@ impl Import {
     /// Renames the file, now that its entries are safe, so that it is not taken for news.
     pub(super) fn keep_file(self) -> Result<()> {
         let Some(path) = self.file else { return Ok(()) };
-        rename(&path, &path.with_extension("json.imported"))
+        std::fs::rename(&path, path.with_extension("json.imported")).map_err(|error| unusable(&path, error))
     }
 }
 
-/// Moves a file that can't be used out of the way, keeping it.
-pub(super) fn set_aside(path: &Path, now: Millis) -> Result<PathBuf> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".broken-{now}"));
-    let aside = PathBuf::from(name);
-    rename(path, &aside)?;
-    Ok(aside)
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to)
-        .map_err(|error| Error::internal(&format!("{} could not be renamed: {}", from.display(), io_words(&error)), error))
+/// A failure over a file, in words.
+pub(super) fn unusable(path: &Path, error: std::io::Error) -> Error {
+    Error::internal(&format!("{}: {}", path.display(), io_words(&error)), error)
 }
 
 /// The live entries and how many were passed over; nothing if this is not such a file.

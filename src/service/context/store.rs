@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use redb::{Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::batch::{BYTES, Batch, Done, ENTRIES, EXPIRIES, FORMAT, Op, REVISION, STATE, Step, damaged};
-use super::import::Import;
+use super::import::{Import, unusable};
 use super::record::Record;
 use crate::api::context::ContextEntry;
 use crate::base::clock::Millis;
@@ -17,6 +17,7 @@ use crate::base::error::io_words;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Result};
 use crate::home::config;
+use crate::platform::files::{set_aside, write_private};
 
 const FILE: &str = "context.redb";
 /// Shape of the tables; a file with a higher number is left alone.
@@ -82,7 +83,7 @@ impl Store {
         let mut warnings = Vec::new();
         let db = match open_file(&path) {
             Err(Unopened::Damaged(why)) => {
-                let aside = super::import::set_aside(&path, now)?;
+                let aside = set_aside(&path).map_err(|error| unusable(&path, error))?;
                 tracing::error!(%why, aside = %aside.display(), "the context store is damaged");
                 warnings.push(format!(
                     "The context store was damaged. It was set aside as {} and the store starts empty; what was exported can be brought back with: loopsy context import",
@@ -270,6 +271,10 @@ impl Unopened {
 /// Opens or makes the file and looks at its ends: a plain open may trust, or panic over, what somebody else wrote.
 fn open_file(path: &Path) -> Result<Database, Unopened> {
     let opened = catch_unwind(AssertUnwindSafe(|| -> Step<_> {
+        if !path.exists() {
+            // An empty file is a new database; one that the database makes would be readable by others.
+            write_private(path, b"")?;
+        }
         let db = Builder::new().set_cache_size(CACHE).create(path)?;
         let format = probe(&db)?;
         Ok((db, format))

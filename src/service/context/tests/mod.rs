@@ -73,7 +73,7 @@ impl Home {
 }
 
 fn caller(role: Role) -> Caller {
-    Caller { role, node_id: "node".into(), address: Ipv4Addr::LOCALHOST.into() }
+    Caller::new(role, "node".into(), Ipv4Addr::LOCALHOST.into())
 }
 fn owner() -> Caller {
     caller(Role::Owner)
