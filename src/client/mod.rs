@@ -4,6 +4,7 @@ pub mod connector;
 pub mod fan_out;
 pub mod forward;
 pub mod link;
+pub mod local;
 pub mod receive;
 pub mod socket;
 

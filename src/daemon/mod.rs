@@ -1,1 +1,40 @@
 //! The daemon: its services, and one `Serve` for each operation.
+
+mod forward;
+mod node;
+mod peers;
+pub mod routes;
+pub mod run;
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::node::Identity;
+use crate::base::workers::Workers;
+use crate::home::reload::Reloader;
+use crate::home::settings::Settings;
+use crate::service::context::Context;
+use crate::service::peers::Peers;
+
+/// What a daemon is made of.
+pub struct Daemon {
+    settings: Settings,
+    reloader: Reloader,
+    identity: Identity,
+    context: Context,
+    peers: Peers,
+    /// Where forwarded sockets run.
+    connections: Workers,
+    /// Is cancelled when somebody asks for the end.
+    ending: CancellationToken,
+    /// The OpenAPI document.
+    openapi: Value,
+    /// What the owner should know: from the start, and from the last look at the configuration.
+    warnings: Vec<String>,
+    reloaded: Mutex<crate::api::node::Reloaded>,
+}
+
+/// A daemon that is shared by its requests.
+pub type Shared = Arc<Daemon>;

@@ -4,4 +4,5 @@ pub mod commands;
 pub mod context;
 pub mod jobs;
 pub mod paths;
+pub mod peers;
 pub mod transfer;

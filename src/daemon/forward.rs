@@ -1,0 +1,29 @@
+//! Sending the owner's requests on to a peer, with that peer's key.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::Daemon;
+use crate::base::Result;
+use crate::base::text::printable;
+use crate::http::Body;
+use crate::http::routes::Forward;
+
+impl Forward for Daemon {
+    fn forward(&self, peer: &str, request: Request<Incoming>) -> Pin<Box<dyn Future<Output = Result<Response<Body>>> + Send + '_>> {
+        let peer = printable(peer);
+        Box::pin(async move {
+            let peer = self.peers.resolve(&peer)?;
+            let link = self.peers.link(&peer)?;
+            link.forward(request, &self.connections).await.map_err(|mut error| {
+                // People know the peer by its name, not by where it listens.
+                let name = peer.name.as_deref().unwrap_or(&peer.hostname);
+                error.message = error.message.replace(&link.target().to_string(), &format!("{name} ({})", link.target()));
+                error
+            })
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! The daemon itself: health, identity, status, its documents, and its end.
+
+use serde_json::Value;
+
+use super::Daemon;
+use crate::api::Caller;
+use crate::api::node::{
+    ConfigReload, ContextCounts, DaemonStop, Health, HealthGet, Identity, IdentityGet, OpenApiGet, Reloaded, Status, StatusGet, Stopping,
+};
+use crate::base::sync::lock;
+use crate::base::{Result, clock};
+use crate::http::Serve;
+
+/// Version and commit of this program.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LOOPSY_COMMIT"), ")");
+
+impl Serve<HealthGet> for Daemon {
+    async fn serve(&self, _: &Caller, _: HealthGet) -> Result<Health> {
+        Ok(Health { status: "ok".into(), node_id: self.identity.node_id.clone(), uptime: uptime(), version: self.identity.version.clone() })
+    }
+}
+
+impl Serve<IdentityGet> for Daemon {
+    async fn serve(&self, _: &Caller, _: IdentityGet) -> Result<Identity> {
+        Ok(self.identity.clone())
+    }
+}
+
+impl Serve<StatusGet> for Daemon {
+    async fn serve(&self, caller: &Caller, _: StatusGet) -> Result<Status> {
+        let reloaded = lock(&self.reloaded).clone();
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.context.warnings().iter().cloned());
+        warnings.extend(reloaded.warnings);
+        Ok(Status {
+            node_id: self.identity.node_id.clone(),
+            hostname: self.identity.hostname.clone(),
+            platform: self.identity.platform.clone(),
+            version: self.identity.version.clone(),
+            uptime: uptime(),
+            peers: self.peers.counts(),
+            jobs: Default::default(),
+            context: ContextCounts { entries: self.context.count()? },
+            build: Some(BUILD.into()),
+            tls: self.settings.get().tls.enabled,
+            restart_needed: reloaded.restart_needed,
+            // Paths and keys of the configuration are the owner's business.
+            warnings: if caller.is_owner() { warnings } else { Vec::new() },
+        })
+    }
+}
+
+impl Serve<OpenApiGet> for Daemon {
+    async fn serve(&self, _: &Caller, _: OpenApiGet) -> Result<Value> {
+        Ok(self.openapi.clone())
+    }
+}
+
+impl Serve<ConfigReload> for Daemon {
+    async fn serve(&self, _: &Caller, _: ConfigReload) -> Result<Reloaded> {
+        let reloaded = self.reloader.reload()?;
+        lock(&self.reloaded).clone_from(&reloaded);
+        Ok(reloaded)
+    }
+}
+
+impl Serve<DaemonStop> for Daemon {
+    async fn serve(&self, _: &Caller, _: DaemonStop) -> Result<Stopping> {
+        self.ending.cancel();
+        Ok(Stopping { success: true, pid: std::process::id() })
+    }
+}
+
+impl Daemon {
+    /// Looks at the configuration file; takes it up if it changed.
+    pub(super) fn look_at_configuration(&self) {
+        match self.reloader.reload_if_changed() {
+            None => {}
+            Some(Ok(reloaded)) => {
+                tracing::info!("the configuration was taken up");
+                *lock(&self.reloaded) = reloaded;
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the configuration on disk is wrong; the last good one holds");
+                lock(&self.reloaded).warnings = vec![format!("{error}; the last good configuration holds")];
+            }
+        }
+    }
+}
+
+fn uptime() -> u64 {
+    clock::now().saturating_sub(clock::started())
+}

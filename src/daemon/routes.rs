@@ -1,0 +1,22 @@
+//! THE LIST of what a daemon serves.
+
+use super::Daemon;
+use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
+use crate::api::peers::{PeerAdd, PeerHandshake, PeerList, PeerPing, PeerRemove};
+use crate::http::Routes;
+
+/// Every operation that a daemon serves.
+pub fn routes() -> Routes<Daemon> {
+    Routes::default()
+        .serve::<HealthGet>()
+        .serve::<IdentityGet>()
+        .serve::<StatusGet>()
+        .serve::<OpenApiGet>()
+        .serve::<ConfigReload>()
+        .serve::<DaemonStop>()
+        .serve::<PeerList>()
+        .serve::<PeerAdd>()
+        .serve::<PeerRemove>()
+        .serve::<PeerPing>()
+        .serve::<PeerHandshake>()
+}

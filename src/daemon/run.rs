@@ -1,0 +1,213 @@
+//! A daemon's life: start in order, say ready, wait, stop in reverse.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::routes::routes;
+use super::{Daemon, Shared};
+use crate::api::node::{CAPABILITIES, Identity, PROTOCOL_VERSION, Reloaded};
+use crate::api::openapi;
+use crate::base::error::io_words;
+use crate::base::workers::Workers;
+use crate::base::{Code, Error, Result, clock};
+use crate::client::connector::pool;
+use crate::home::instance::Instance;
+use crate::home::log_file::Rotating;
+use crate::home::reload::Reloader;
+use crate::home::settings::Settings;
+use crate::home::trust::Trust;
+use crate::home::{Home, config_file, identity};
+use crate::http::audit::{Audit, Sink};
+use crate::http::gate::Gate;
+use crate::http::limits::Limits;
+use crate::http::server::Server;
+use crate::net::{Listener, Network};
+use crate::platform::host;
+use crate::platform::process::Guard;
+use crate::service::context::Context;
+use crate::service::peers::Peers;
+
+/// How often the configuration file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long requests that are under way get at the end.
+const DRAIN: Duration = Duration::from_millis(1200);
+/// How long everything else gets.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The line that a daemon prints when it listens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// Always `ready`.
+    pub event: String,
+    /// Process id.
+    pub pid: u32,
+    /// Port.
+    pub port: u16,
+    /// Node id.
+    pub node_id: String,
+    /// What the owner should know.
+    pub warnings: Vec<String>,
+}
+
+/// A daemon that serves.
+pub struct Running {
+    daemon: Shared,
+    /// Said when it listened.
+    pub ready: Ready,
+    accepting: Workers,
+    connections: Workers,
+    services: Workers,
+    store: Workers,
+    log: Workers,
+    instance: Instance,
+}
+
+/// Starts the daemon of a home.
+///
+/// # Errors
+/// `CONFIG_INVALID` for a configuration that can't be meant, a second daemon for the same home, or a port in use.
+pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running> {
+    clock::started();
+    let mut warnings = home.create()?;
+    let loaded = config_file::load(&home.config())?;
+    warnings.extend(loaded.warnings.iter().cloned());
+    let config = loaded.config;
+    if config.auth.api_key.is_none() {
+        return Err(Error::new(Code::Config, "the configuration has no auth.apiKey").hint("Make one with: loopsy key generate"));
+    }
+    let instance = Instance::acquire(&home)?;
+    let settings = Settings::new(config.clone());
+    let (node_id, warning) = identity::load_or_create(&home)?;
+    warnings.extend(warning);
+    let listener = listen(&network, &config.server.host, config.server.port).await?;
+    let port = listener.port();
+    let hostname = config.server.hostname.clone().unwrap_or_else(host::hostname);
+    let identity = Identity {
+        node_id: node_id.clone(),
+        hostname: hostname.clone(),
+        platform: host::PLATFORM.into(),
+        version: PROTOCOL_VERSION.into(),
+        port,
+        capabilities: CAPABILITIES.iter().map(|capability| (*capability).into()).collect(),
+    };
+
+    let (accepting, connections, services, store, log) =
+        (Workers::default(), Workers::default(), Workers::default(), Workers::default(), Workers::default());
+    let sink = |path| Rotating::open(path, config.logging.max_size, config.logging.max_files).map(File);
+    let unwritable = |cause: std::io::Error| {
+        Error::new(Code::Config, format!("the audit log can't be written: {}", io_words(&cause)))
+            .hint(format!("Check {}.", home.logs().display()))
+    };
+    let audit = Audit::start(&log, sink(&home.audit_log()).map_err(unwritable)?, sink(&home.keyless_log()).map_err(unwritable)?);
+    let trust = Trust::new(settings.clone());
+    let context = Context::open(home.root(), settings.clone(), store.clone()).await?;
+    let peers = Peers::start(home.clone(), settings.clone(), trust.clone(), pool(&network), identity.clone(), &services);
+    let (peers, peer_warnings) = peers?;
+    warnings.extend(peer_warnings);
+
+    let routes = routes();
+    let ending = CancellationToken::new();
+    let known = peers.clone();
+    let daemon = Arc::new(Daemon {
+        reloader: Reloader::new(home.clone(), settings.clone()),
+        settings: settings.clone(),
+        identity,
+        context,
+        peers,
+        connections: connections.clone(),
+        ending: ending.clone(),
+        openapi: openapi::document(&routes.descriptions()),
+        warnings: warnings.clone(),
+        reloaded: Mutex::new(Reloaded::default()),
+    });
+    let names = vec![hostname, host::hostname()];
+    let gate = Gate {
+        settings,
+        trust,
+        limits: Limits::default(),
+        audit,
+        names,
+        node_id: node_id.clone(),
+        node_of: Box::new(move |name| known.node_of(name)),
+        workers: connections.clone(),
+    };
+    let loopback = loopback(&listener);
+    let server = Arc::new(Server { gate, routes, service: daemon.clone(), connections: connections.clone() });
+    accepting.spawn_until_stop("accept", server.run(listener));
+    let looking = daemon.clone();
+    services.spawn_until_stop("configuration", async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            looking.look_at_configuration();
+        }
+    });
+    services.spawn_until_stop("guard watch", async move {
+        guard.gone().await;
+        tracing::error!("the guard process is gone; the daemon ends, so that no command is left without one");
+        ending.cancel();
+    });
+    instance.announce(SocketAddr::new(loopback, port))?;
+    let ready = Ready { event: "ready".into(), pid: std::process::id(), port, node_id, warnings };
+    Ok(Running { daemon, ready, accepting, connections, services, store, log, instance })
+}
+
+fn loopback(listener: &Listener) -> std::net::IpAddr {
+    let only_v6 = listener.addresses().iter().all(|ip| ip.is_ipv6() && !ip.is_unspecified());
+    if only_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
+}
+
+async fn listen(network: &Network, host: &str, port: u16) -> Result<Listener> {
+    network.listen(host, port).await.map_err(|cause| {
+        let error = Error::new(Code::Config, format!("port {port} on {host} can't be listened on: {}", io_words(&cause)));
+        match cause.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                error.hint("End the program that uses it, or choose another: loopsy config set server.port <port>")
+            }
+            _ => error.hint("Check server.host and server.port: loopsy config get server"),
+        }
+    })
+}
+
+/// A log file as the audit log's sink.
+struct File(Rotating);
+
+impl Sink for File {
+    fn append(&mut self, lines: &[u8]) -> std::io::Result<()> {
+        self.0.append(lines)
+    }
+}
+
+impl Running {
+    /// Where and as whom it answers.
+    pub fn identity(&self) -> &Identity {
+        &self.daemon.identity
+    }
+
+    /// Waits until somebody asks for the end.
+    pub async fn asked_to_end(&self) {
+        self.daemon.ending.cancelled().await;
+    }
+
+    /// Ends the daemon within five seconds: takes no more connections, ends jobs and streams, lets answers finish, writes what
+    /// was accepted. Answers what had to be cut off.
+    pub async fn stop(self) -> Vec<&'static str> {
+        let Self { daemon: _, accepting, connections, services, store, log, instance, .. } = self;
+        accepting.stop(GRACE).await;
+        // Jobs take up to three seconds when they ignore the polite signal; their streams end with them.
+        let mut left = services.stop(GRACE).await;
+        // The store writes what it accepted and ends its watches; without that no connection with a watch would drain.
+        left.extend(store.stop(GRACE).await);
+        left.extend(connections.stop(DRAIN).await);
+        left.extend(log.stop(GRACE).await);
+        if !left.is_empty() {
+            tracing::warn!(?left, "these did not end in time and are cut off");
+        }
+        drop(instance);
+        left
+    }
+}

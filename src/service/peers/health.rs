@@ -1,0 +1,138 @@
+//! Health checks: every peer is asked again and again, a silent one less often, and never given up.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::time::Instant;
+
+use super::Peers;
+use crate::api::node::{HealthGet, PROTOCOL_VERSION};
+use crate::api::peers::{PeerHandshake, PeerState};
+use crate::base::sync::lock;
+use crate::base::{Code, Error, Result, clock};
+use crate::net::Address;
+
+/// How often a peer is asked.
+const EVERY: Duration = Duration::from_secs(15);
+/// How seldom an offline one is.
+const SELDOM: Duration = Duration::from_secs(300);
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A call with a time limit.
+pub(super) async fn limited<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, call)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(Code::PeerUnreachable, format!("it did not answer within {} s", PATIENCE.as_secs()))))
+}
+
+/// How long until a peer with so many failures in a row is asked again.
+fn pause(failures: u32) -> Duration {
+    let doubled = EVERY.saturating_mul(1u32.checked_shl(failures.saturating_sub(2)).unwrap_or(u32::MAX));
+    let base = doubled.min(SELDOM);
+    // Up to a fifth less, so that a fleet that starts together does not ask together.
+    let mut random = [0u8; 1];
+    let spread = if SystemRandom::new().fill(&mut random).is_ok() { u32::from(random[0]) } else { 0 };
+    base - base * spread / (5 * 255)
+}
+
+/// Asks the peers, each at its time, until dropped.
+pub(super) async fn run(peers: Peers) {
+    let mut due: HashMap<Address, Instant> = HashMap::new();
+    let mut running = FuturesUnordered::new();
+    loop {
+        let now = Instant::now();
+        let known = peers.addresses();
+        due.retain(|address, _| known.contains(address));
+        for address in known {
+            due.entry(address).or_insert(now);
+        }
+        for (address, when) in &mut due {
+            if *when <= now {
+                // Not asked again before the answer is here; `PATIENCE` bounds that.
+                *when = now + PATIENCE * 3;
+                let (peers, address) = (peers.clone(), address.clone());
+                running.push(async move {
+                    let result = peers.check(&address).await;
+                    (address, result)
+                });
+            }
+        }
+        let next = due.values().min().copied().unwrap_or(now + SELDOM);
+        tokio::select! {
+            Some((address, result)) = running.next(), if !running.is_empty() => {
+                if let Err(error) = &result {
+                    tracing::debug!(%address, %error, "a peer did not answer as it should");
+                }
+                let failures = peers.failures(&address);
+                due.insert(address, Instant::now() + pause(failures));
+            }
+            () = tokio::time::sleep_until(next) => {}
+            () = peers.0.check.notified() => {}
+        }
+    }
+}
+
+impl Peers {
+    fn addresses(&self) -> Vec<Address> {
+        lock(&self.0.registry).peers.iter().filter_map(|peer| Address::new(&peer.address, peer.port).ok()).collect()
+    }
+
+    fn failures(&self, address: &Address) -> u32 {
+        lock(&self.0.registry).at(address).map_or(0, |peer| peer.failure_count)
+    }
+
+    /// Asks the daemon at an address whether it is there, and who it is where that is not known yet.
+    pub(super) async fn check(&self, address: &Address) -> Result<()> {
+        let asked = Instant::now();
+        let answer = limited(self.open_line(address).call(&HealthGet {})).await;
+        let latency = asked.elapsed().as_secs_f64() * 1000.0;
+        let was_online = lock(&self.0.registry).at(address).is_some_and(|peer| peer.status == PeerState::Online);
+        let recognised = answer.and_then(|health| self.recognise(address, &health.node_id, &health.version));
+        let changed = lock(&self.0.registry).checked(address, recognised.is_ok().then(|| (clock::now(), latency)));
+        if changed {
+            self.save().await?;
+        }
+        recognised?;
+        if was_online { Ok(()) } else { self.introduce(address).await }
+    }
+
+    fn recognise(&self, address: &Address, node_id: &str, version: &str) -> Result<()> {
+        if node_id == self.0.identity.node_id {
+            return Err(Error::invalid(format!("{address} is this machine itself")).hint("Remove the entry: loopsy peers remove"));
+        }
+        if version.split('.').next() != PROTOCOL_VERSION.split('.').next() {
+            let message = format!("{address} speaks version {version} of the protocol, this machine {PROTOCOL_VERSION}");
+            return Err(Error::new(Code::PeerVersionMismatch, message).hint("Install the same version on both machines."));
+        }
+        lock(&self.0.registry).recognise(address, node_id, None)
+    }
+
+    /// The two tell each other who they are, where one of them is new or was away.
+    async fn introduce(&self, address: &Address) -> Result<()> {
+        let Some(mut peer) = lock(&self.0.registry).at(address).cloned() else { return Ok(()) };
+        self.complete(&mut peer);
+        if !peer.trusted {
+            return Ok(());
+        }
+        let theirs = limited(self.link(&peer)?.call(&PeerHandshake(self.0.identity.clone()))).await?;
+        lock(&self.0.registry).recognise(address, &theirs.node_id, Some(&theirs))?;
+        self.save().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_peer_is_asked_less_often_but_always_again() {
+        for (failures, most) in [(0, 15), (2, 15), (3, 30), (5, 120), (9, 300), (200, 300)] {
+            let pause = pause(failures).as_secs_f64();
+            assert!(pause <= f64::from(most) && pause >= f64::from(most) * 0.79, "{failures}: {pause}");
+        }
+    }
+}

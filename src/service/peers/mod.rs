@@ -1,0 +1,237 @@
+//! Other machines: who they are, how they are reached, whether they answer.
+
+mod health;
+mod registry;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use self::registry::{Registry, label};
+use crate::api::Caller;
+use crate::api::node::{Identity, IdentityGet, PeerCounts};
+use crate::api::peers::{Peer, PeerAdd, PeerRemoved, PeerState};
+use crate::base::sync::lock;
+use crate::base::workers::{Workers, blocking};
+use crate::base::{Code, Error, Result, id};
+use crate::client::Link;
+use crate::client::connector::Pool;
+use crate::home::settings::Settings;
+use crate::home::trust::Trust;
+use crate::home::{Home, config_file, json_file};
+use crate::net::Address;
+
+const VERSION: u32 = 1;
+
+/// The registry of peers. Clones are the same.
+#[derive(Clone)]
+pub struct Peers(Arc<Inner>);
+
+struct Inner {
+    home: Home,
+    settings: Settings,
+    trust: Trust,
+    pool: Pool,
+    identity: Identity,
+    registry: Mutex<Registry>,
+    /// Wakes the health checks when there is something new to check.
+    check: Notify,
+}
+
+impl Peers {
+    /// Loads the registry and starts the health checks. Answers warnings for the owner as well.
+    pub fn start(
+        home: Home,
+        settings: Settings,
+        trust: Trust,
+        pool: Pool,
+        identity: Identity,
+        workers: &Workers,
+    ) -> Result<(Self, Vec<String>)> {
+        let stored = json_file::read::<Registry>(&home.peers(), VERSION)?;
+        let registry = stored.content.unwrap_or_default().stored();
+        let peers = Self(Arc::new(Inner { home, settings, trust, pool, identity, registry: Mutex::new(registry), check: Notify::new() }));
+        let warnings = stored.warning.into_iter().chain(peers.enter_manual()).collect();
+        workers.spawn_until_stop("peer health", health::run(peers.clone()));
+        Ok((peers, warnings))
+    }
+
+    /// Takes in the machines that the configuration names.
+    fn enter_manual(&self) -> Vec<String> {
+        let config = self.0.settings.get();
+        let mut registry = lock(&self.0.registry);
+        let mut warnings = Vec::new();
+        for entry in &config.discovery.manual_peers {
+            match Address::new(&entry.address, entry.port) {
+                Ok(address) => {
+                    let name = entry.hostname.as_deref().filter(|name| config.auth.allowed_keys.contains_key(*name));
+                    registry.enter(&address, None, entry.hostname.as_deref(), name);
+                }
+                Err(error) => warnings.push(format!("discovery.manualPeers: {error}")),
+            }
+        }
+        warnings
+    }
+
+    /// Every machine, by name.
+    pub fn list(&self) -> Vec<Peer> {
+        let mut peers = lock(&self.0.registry).peers.clone();
+        for peer in &mut peers {
+            self.complete(peer);
+        }
+        peers.sort_by(|a, b| label(a).cmp(label(b)));
+        peers
+    }
+
+    /// Fills in what the configuration says of a peer.
+    fn complete(&self, peer: &mut Peer) {
+        if peer.name.is_none() && self.0.trust.key_for(&peer.hostname).is_some() && !peer.node_id.starts_with("manual-") {
+            peer.name = Some(peer.hostname.clone());
+        }
+        peer.trusted = peer.name.as_deref().is_some_and(|name| self.0.trust.key_for(name).is_some());
+        peer.permissions = peer.name.as_deref().filter(|_| peer.trusted).map(|name| self.0.trust.permissions_of(name));
+    }
+
+    /// Peers by state.
+    pub fn counts(&self) -> PeerCounts {
+        let registry = lock(&self.0.registry);
+        let total = registry.peers.len() as u32;
+        let online = registry.peers.iter().filter(|peer| peer.status == PeerState::Online).count() as u32;
+        PeerCounts { total, online, offline: total - online }
+    }
+
+    /// The node id under which a peer of this name is known.
+    pub fn node_of(&self, name: &str) -> Option<String> {
+        lock(&self.0.registry).by_name(name).map(|peer| peer.node_id.clone()).filter(|id| !id.starts_with("manual-"))
+    }
+
+    /// The peer that a person or a program means: by name, hostname, node id or its beginning, or address.
+    pub fn resolve(&self, reference: &str) -> Result<Peer> {
+        let mut peer = lock(&self.0.registry).resolve(reference)?.clone();
+        self.complete(&mut peer);
+        Ok(peer)
+    }
+
+    /// Adds a machine, or changes its entry; asks it at once who it is.
+    pub async fn add(&self, op: PeerAdd) -> Result<Peer> {
+        let address = Address::new(&op.address, op.port)?;
+        let hostname = op.hostname.as_deref().map(|name| id::check_name("hostname", name)).transpose()?;
+        let mut name = op.name.as_deref().map(|name| id::check_name("name", name)).transpose()?.map(str::to_owned);
+        if let Some(node_id) = op.node_id.as_deref().filter(|id| !id::is_token(id)) {
+            return Err(Error::invalid(format!("nodeId: {node_id:?} is not a node id")));
+        }
+        if let Some(key) = &op.key {
+            if key.expose().len() < 16 {
+                return Err(Error::invalid("key: it is too short to be a key").hint("Make one with: loopsy key generate --print"));
+            }
+            if name.is_none() && hostname.is_none() {
+                let link = self.line(&address, "the new peer")?.key(key.clone());
+                let identity = health::limited(link.call(&IdentityGet {}))
+                    .await
+                    .map_err(|error| error.hint("Give it a name, so that its key can be stored before it answers: --name"))?;
+                name = Some(id::to_name(&identity.hostname));
+            }
+        }
+        let name = name.or_else(|| hostname.filter(|name| op.key.is_some() || self.0.trust.key_for(name).is_some()).map(str::to_owned));
+        if let (Some(name), Some(key)) = (&name, op.key) {
+            let path_name = name.clone();
+            self.edit(move |document| document.set(&["auth", "allowedKeys", &path_name], key.expose())).await?;
+        }
+        lock(&self.0.registry).enter(&address, op.node_id.as_deref(), hostname, name.as_deref());
+        self.save().await?;
+        // Whether it answers now does not matter: the entry stands, and is asked again.
+        let _ = self.check(&address).await;
+        self.0.check.notify_one();
+        self.resolve(&address.to_string())
+    }
+
+    /// Forgets a machine: entry, key, pin, permissions and its line in the configuration.
+    pub async fn remove(&self, node_id: &str) -> Result<PeerRemoved> {
+        let mut peer = lock(&self.0.registry).by_id(node_id).cloned().ok_or_else(|| {
+            Error::new(Code::PeerNotFound, format!("there is no peer with the node id {node_id}")).hint("List them with: loopsy peers")
+        })?;
+        self.complete(&mut peer);
+        let (address, port, name) = (peer.address.clone(), peer.port, peer.name.clone());
+        let config = self.0.settings.get();
+        let listed = config.discovery.manual_peers.iter().any(|entry| entry.address == address && entry.port == port);
+        if name.is_some() || listed {
+            let rest: Vec<_> =
+                config.discovery.manual_peers.iter().filter(|entry| entry.address != address || entry.port != port).cloned().collect();
+            self.edit(move |document| {
+                for section in name.iter().flat_map(|_| [["auth", "allowedKeys"], ["auth", "permissions"], ["tls", "pinnedCerts"]]) {
+                    document.remove(&[section[0], section[1], name.as_deref().unwrap_or_default()])?;
+                }
+                if listed { document.set(&["discovery", "manualPeers"], rest) } else { Ok(()) }
+            })
+            .await?;
+        }
+        lock(&self.0.registry).peers.retain(|peer| peer.node_id != node_id);
+        self.save().await?;
+        Ok(PeerRemoved { success: true, node_id: node_id.to_owned() })
+    }
+
+    /// Changes the configuration, which holds at once.
+    async fn edit(&self, change: impl FnOnce(&mut config_file::Document) -> Result<()> + Send + 'static) -> Result<()> {
+        let home = self.0.home.clone();
+        let loaded = blocking(move || config_file::edit(&home, change)).await??;
+        self.0.settings.set(loaded.config);
+        Ok(())
+    }
+
+    async fn save(&self) -> Result<()> {
+        let (path, registry) = (self.0.home.peers(), lock(&self.0.registry).clone());
+        blocking(move || json_file::write(&path, VERSION, &registry)).await?
+    }
+
+    /// Asks a peer now. Its failure is the answer.
+    pub async fn ping(&self, reference: &str) -> Result<Peer> {
+        let peer = self.resolve(reference)?;
+        self.check(&Address::new(&peer.address, peer.port)?).await?;
+        self.resolve(&peer.node_id).or_else(|_| self.resolve(&format!("{}:{}", peer.address, peer.port)))
+    }
+
+    /// A peer introduces itself.
+    pub fn handshake(&self, caller: &Caller, theirs: &Identity) -> Result<Identity> {
+        if !id::is_token(&theirs.node_id) {
+            return Err(Error::invalid("nodeId: it is not a node id"));
+        }
+        if theirs.node_id == self.0.identity.node_id {
+            return Err(Error::new(Code::PeerHandshakeFailed, "the caller has this machine's own node id")
+                .hint("A data directory was copied: remove identity.json in one of the two."));
+        }
+        if let Some(name) = caller.peer() {
+            // Without a certificate an address proves nothing, so only this machine's own daemons are followed.
+            let followed = caller.address.is_loopback().then(|| Address::new(&caller.address.to_string(), theirs.port)).transpose()?;
+            lock(&self.0.registry).introduced(name, theirs, followed.as_ref())?;
+        }
+        Ok(self.0.identity.clone())
+    }
+
+    /// A line to a peer, with its key.
+    pub fn link(&self, peer: &Peer) -> Result<Link> {
+        let name = peer.name.as_deref().unwrap_or(&peer.hostname);
+        let key = self.0.trust.key_for(name).ok_or_else(|| {
+            Error::new(Code::AuthForbidden, format!("there is no key for {name}"))
+                .hint(format!("Give it one: loopsy peers add {} {} --name {name} --key <key>", peer.address, peer.port))
+        })?;
+        Ok(self.line(&Address::new(&peer.address, peer.port)?, name)?.key(key))
+    }
+
+    /// A line to an address over which a key may go.
+    fn line(&self, address: &Address, name: &str) -> Result<Link> {
+        let plaintext = self.0.settings.get().tls.allow_plaintext.iter().any(|allowed| allowed == name);
+        if !address.is_loopback() && !plaintext {
+            return Err(Error::new(
+                Code::AuthTlsRequired,
+                format!("{name} at {address} can be reached in plaintext only, and a key is not sent over that"),
+            )
+            .hint(format!("On a network that you trust: add {name} to tls.allowPlaintext on both machines.")));
+        }
+        Ok(self.open_line(address))
+    }
+
+    /// A line to an address, without a key.
+    fn open_line(&self, address: &Address) -> Link {
+        Link::over(self.0.pool.clone(), address.clone()).node_id(&self.0.identity.node_id)
+    }
+}

@@ -1,0 +1,311 @@
+//! The rows of the registry, and who is who among them. Pure: no clock, no network, no disk.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::node::Identity;
+use crate::api::peers::{Peer, PeerState};
+use crate::base::text::closest;
+use crate::base::{Code, Error, Result};
+use crate::net::Address;
+
+/// Failures in a row after which a peer counts as offline.
+const FAILURES: u32 = 3;
+
+/// Every machine that this one knows; one machine is one row.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Registry {
+    pub(super) peers: Vec<Peer>,
+}
+
+/// The id of a machine that has not answered yet.
+pub(super) fn manual_id(address: &Address) -> String {
+    format!("manual-{}:{}", address.host, address.port)
+}
+
+impl Registry {
+    /// A registry as it was stored: what was true then may not be now.
+    pub(super) fn stored(mut self) -> Self {
+        for peer in &mut self.peers {
+            peer.status = PeerState::Unknown;
+            peer.failure_count = 0;
+            peer.latency_ms = None;
+        }
+        // The Node version kept every machine that it had ever seen announced, under a new id each time.
+        self.peers.retain(|peer| (peer.manually_added || peer.name.is_some()) && Address::new(&peer.address, peer.port).is_ok());
+        self
+    }
+
+    pub(super) fn at(&mut self, address: &Address) -> Option<&mut Peer> {
+        self.peers.iter_mut().find(|peer| peer.address.eq_ignore_ascii_case(&address.host) && peer.port == address.port)
+    }
+    pub(super) fn by_id(&mut self, node_id: &str) -> Option<&mut Peer> {
+        self.peers.iter_mut().find(|peer| peer.node_id == node_id)
+    }
+    pub(super) fn by_name(&mut self, name: &str) -> Option<&mut Peer> {
+        self.peers.iter_mut().find(|peer| peer.name.as_deref() == Some(name))
+    }
+
+    /// The row of an address that the owner entered, made if there is none.
+    pub(super) fn enter(&mut self, address: &Address, node_id: Option<&str>, hostname: Option<&str>, name: Option<&str>) -> &mut Peer {
+        let found = self
+            .peers
+            .iter()
+            .position(|peer| node_id.is_some_and(|id| peer.node_id == id) || name.is_some() && peer.name.as_deref() == name)
+            .or_else(|| self.peers.iter().position(|peer| peer.address.eq_ignore_ascii_case(&address.host) && peer.port == address.port));
+        let at = found.unwrap_or_else(|| {
+            self.peers.push(Peer {
+                node_id: node_id.map_or_else(|| manual_id(address), str::to_owned),
+                hostname: address.host.clone(),
+                address: String::new(),
+                port: 0,
+                platform: "unknown".into(),
+                version: String::new(),
+                capabilities: Vec::new(),
+                status: PeerState::Unknown,
+                last_seen: 0,
+                failure_count: 0,
+                trusted: false,
+                manually_added: true,
+                name: None,
+                latency_ms: None,
+                permissions: None,
+            });
+            self.peers.len() - 1
+        });
+        let peer = &mut self.peers[at];
+        if peer.node_id.starts_with("manual-") {
+            peer.node_id = node_id.map_or_else(|| manual_id(address), str::to_owned);
+        }
+        peer.address.clone_from(&address.host);
+        peer.port = address.port;
+        peer.manually_added = true;
+        if let Some(hostname) = hostname {
+            hostname.clone_into(&mut peer.hostname);
+        }
+        if let Some(name) = name {
+            peer.name = Some(name.to_owned());
+        }
+        peer
+    }
+
+    /// Takes in who answered at an address. A row of the same id elsewhere is the same machine, and goes.
+    ///
+    /// # Errors
+    /// When the row belonged to another node: without a certificate nothing proves that the newcomer is its successor.
+    pub(super) fn recognise(&mut self, address: &Address, node_id: &str, identity: Option<&Identity>) -> Result<()> {
+        let Some(row) = self.at(address) else { return Ok(()) };
+        if row.node_id != node_id && !row.node_id.starts_with("manual-") {
+            return Err(Error::new(Code::PeerHandshakeFailed, format!("another daemon answers at {address} than {} was", row.hostname))
+                .hint(format!("If that is right: loopsy peers remove {}, then add it again.", row.node_id)));
+        }
+        node_id.clone_into(&mut row.node_id);
+        if let Some(identity) = identity {
+            describe(row, identity);
+        }
+        let kept = (row.address.clone(), row.port);
+        self.peers.retain(|peer| peer.node_id != node_id || (peer.address == kept.0 && peer.port == kept.1));
+        Ok(())
+    }
+
+    /// Takes in what a peer says of itself. Only its own row changes, and its address only where `followed`.
+    pub(super) fn introduced(&mut self, name: &str, identity: &Identity, followed: Option<&Address>) -> Result<()> {
+        let other =
+            self.peers.iter().any(|peer| peer.node_id == identity.node_id && peer.name.as_deref().is_some_and(|known| known != name));
+        if other {
+            return Err(Error::new(Code::PeerHandshakeFailed, format!("{name} claims the node id of another peer")));
+        }
+        let at = self
+            .peers
+            .iter()
+            .position(|peer| peer.name.as_deref() == Some(name))
+            .or_else(|| self.peers.iter().position(|peer| peer.node_id == identity.node_id && peer.name.is_none()));
+        let row = match (at, followed) {
+            (Some(at), _) => &mut self.peers[at],
+            (None, Some(address)) => {
+                let row = self.enter(address, Some(&identity.node_id), None, None);
+                row.manually_added = false;
+                row
+            }
+            (None, None) => return Ok(()),
+        };
+        row.name = Some(name.to_owned());
+        identity.node_id.clone_into(&mut row.node_id);
+        describe(row, identity);
+        Ok(())
+    }
+
+    /// Counts an answer, or the lack of one. Whether the state changed.
+    pub(super) fn checked(&mut self, address: &Address, answered: Option<(u64, f64)>) -> bool {
+        let Some(peer) = self.at(address) else { return false };
+        let before = peer.status;
+        match answered {
+            Some((now, latency)) => {
+                peer.status = PeerState::Online;
+                peer.failure_count = 0;
+                peer.last_seen = now;
+                peer.latency_ms = Some(latency);
+            }
+            None => {
+                peer.failure_count = peer.failure_count.saturating_add(1);
+                peer.latency_ms = None;
+                if peer.failure_count >= FAILURES {
+                    peer.status = PeerState::Offline;
+                }
+            }
+        }
+        before != peer.status
+    }
+
+    /// The peer that a person or a program means.
+    ///
+    /// # Errors
+    /// `PEER_NOT_FOUND` with the names that there are; `INVALID_REQUEST` when several fit.
+    pub(super) fn resolve(&self, reference: &str) -> Result<&Peer> {
+        let wanted = reference.trim();
+        let exact = |peer: &&Peer| peer.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(wanted)) || peer.node_id == wanted;
+        if let Some(peer) = self.peers.iter().find(exact) {
+            return Ok(peer);
+        }
+        let by_hostname: Vec<&Peer> = self.peers.iter().filter(|peer| peer.hostname.eq_ignore_ascii_case(wanted)).collect();
+        let by_prefix = || self.peers.iter().filter(|peer| wanted.len() >= 4 && peer.node_id.starts_with(wanted)).collect::<Vec<_>>();
+        let by_address = || {
+            let Ok(address) = Address::parse(wanted, 0).or_else(|_| Address::parse(wanted, crate::api::peers::DEFAULT_PORT)) else {
+                return Vec::new();
+            };
+            let here: Vec<&Peer> = self.peers.iter().filter(|peer| peer.address.eq_ignore_ascii_case(&address.host)).collect();
+            let exact: Vec<&Peer> = here.iter().filter(|peer| peer.port == address.port).copied().collect();
+            let names_port = Address::parse(wanted, 0).is_ok();
+            if names_port || !exact.is_empty() { exact } else { here }
+        };
+        for found in [by_hostname, by_prefix(), by_address()] {
+            match found.as_slice() {
+                [] => {}
+                [peer] => return Ok(peer),
+                several => {
+                    let names: Vec<_> = several.iter().map(|peer| format!("{} ({}:{})", label(peer), peer.address, peer.port)).collect();
+                    return Err(
+                        Error::invalid(format!("{wanted:?} is more than one peer: {}", names.join(", "))).hint("Name it by its node id.")
+                    );
+                }
+            }
+        }
+        Err(self.unknown(wanted))
+    }
+
+    fn unknown(&self, wanted: &str) -> Error {
+        let names: Vec<&str> = self.peers.iter().map(label).collect();
+        let error = Error::new(Code::PeerNotFound, format!("there is no peer {wanted:?}"));
+        match closest(wanted, names.iter().copied()) {
+            Some(name) => error.hint(format!("Did you mean {name}?")),
+            None if names.is_empty() => error.hint("Add one with: loopsy peers add <address>"),
+            None => error.hint(format!("Known: {}.", names.join(", "))),
+        }
+    }
+}
+
+/// What people call a peer: its name, else its hostname.
+pub(super) fn label(peer: &Peer) -> &str {
+    peer.name.as_deref().unwrap_or(&peer.hostname)
+}
+
+fn describe(row: &mut Peer, identity: &Identity) {
+    let clean = |text: &str| crate::base::text::printable(text).chars().take(64).collect::<String>();
+    row.hostname = clean(&identity.hostname);
+    row.platform = clean(&identity.platform);
+    row.version = clean(&identity.version);
+    row.capabilities = identity.capabilities.iter().take(64).map(|capability| clean(capability)).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text, 19532).unwrap()
+    }
+    fn identity(node_id: &str, hostname: &str) -> Identity {
+        Identity {
+            node_id: node_id.into(),
+            hostname: hostname.into(),
+            platform: "linux".into(),
+            version: "1.0.0".into(),
+            port: 19532,
+            capabilities: vec![],
+        }
+    }
+
+    /// known fault 58: one machine is one row, however it was found.
+    #[test]
+    fn a_manual_entry_takes_the_real_id_and_swallows_its_double() {
+        let mut registry = Registry::default();
+        registry.enter(&address("10.0.0.2"), None, None, None);
+        registry.enter(&address("kai.local"), None, None, None);
+        assert_eq!(registry.peers[0].node_id, "manual-10.0.0.2:19532");
+        registry.recognise(&address("10.0.0.2"), "id-kai-1", Some(&identity("id-kai-1", "kai"))).unwrap();
+        registry.recognise(&address("kai.local"), "id-kai-1", None).unwrap();
+        assert_eq!(registry.peers.len(), 1);
+        assert_eq!(registry.peers[0].node_id, "id-kai-1");
+    }
+
+    #[test]
+    fn another_daemon_at_the_same_address_is_not_taken_for_the_peer() {
+        let mut registry = Registry::default();
+        registry.enter(&address("10.0.0.2"), Some("id-kai"), Some("kai"), Some("kai"));
+        assert_eq!(registry.recognise(&address("10.0.0.2"), "id-eve", None).unwrap_err().code, Code::PeerHandshakeFailed);
+        assert_eq!(registry.peers[0].node_id, "id-kai");
+    }
+
+    /// known fault 37: a handshake changes the caller's own entry only.
+    #[test]
+    fn a_handshake_can_not_take_another_peers_entry() {
+        let mut registry = Registry::default();
+        registry.enter(&address("10.0.0.2"), Some("id-kai"), Some("kai"), Some("kai"));
+        registry.enter(&address("10.0.0.3"), Some("id-leo"), Some("leo"), Some("leo"));
+        assert!(registry.introduced("leo", &identity("id-kai", "kai"), None).is_err());
+        registry.introduced("leo", &identity("id-leo-2", "kai"), Some(&address("10.9.9.9"))).unwrap();
+        assert_eq!(registry.by_name("kai").unwrap().node_id, "id-kai");
+        let leo = registry.by_name("leo").unwrap();
+        assert_eq!((leo.node_id.as_str(), leo.hostname.as_str(), leo.address.as_str()), ("id-leo-2", "kai", "10.0.0.3"));
+    }
+
+    /// known fault 10: three failures are offline, one answer is online again, and a restart starts anew.
+    #[test]
+    fn failures_count_and_an_answer_forgives() {
+        let mut registry = Registry::default();
+        let kai = address("10.0.0.2");
+        registry.enter(&kai, None, None, Some("kai"));
+        assert!(!registry.checked(&kai, None) && !registry.checked(&kai, None) && registry.checked(&kai, None));
+        assert_eq!(registry.peers[0].status, PeerState::Offline);
+        assert!(registry.checked(&kai, Some((5, 1.0))));
+        assert_eq!((registry.peers[0].status, registry.peers[0].failure_count), (PeerState::Online, 0));
+        registry.checked(&kai, None);
+        let stored = registry.clone().stored();
+        assert_eq!((stored.peers[0].status, stored.peers[0].failure_count), (PeerState::Unknown, 0));
+    }
+
+    #[test]
+    fn peers_are_found_as_people_name_them() {
+        let mut registry = Registry::default();
+        registry.enter(&address("10.0.0.2"), Some("0f8fad5b-aaaa"), Some("kai-laptop"), Some("kai"));
+        registry.enter(&address("[fe80::7]:19600"), Some("1f8fad5b-bbbb"), Some("leo"), None);
+        registry.enter(&address("10.0.0.4:1"), Some("2f8fad5b-cccc"), Some("twin"), None);
+        registry.enter(&address("10.0.0.4:2"), Some("3f8fad5b-dddd"), Some("twin"), None);
+        for (reference, id) in [
+            ("kai", "0f8fad5b-aaaa"),
+            ("KAI", "0f8fad5b-aaaa"),
+            ("kai-laptop", "0f8fad5b-aaaa"),
+            ("0f8f", "0f8fad5b-aaaa"),
+            ("10.0.0.2", "0f8fad5b-aaaa"),
+            ("10.0.0.2:19532", "0f8fad5b-aaaa"),
+            ("[fe80::7]:19600", "1f8fad5b-bbbb"),
+            ("fe80::7", "1f8fad5b-bbbb"),
+            ("10.0.0.4:2", "3f8fad5b-dddd"),
+        ] {
+            assert_eq!(registry.resolve(reference).unwrap().node_id, id, "{reference}");
+        }
+        assert_eq!(registry.resolve("twin").unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(registry.resolve("10.0.0.4").unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(registry.resolve("kia").unwrap_err().hint.unwrap(), "Did you mean kai?");
+        assert_eq!(registry.resolve("10.0.0.2:5").unwrap_err().code, Code::PeerNotFound);
+    }
+}
