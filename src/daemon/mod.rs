@@ -1,5 +1,6 @@
 //! The daemon: its services, and one `Serve` for each operation.
 
+mod context;
 mod forward;
 mod node;
 mod peers;

@@ -1,6 +1,7 @@
 //! THE LIST of what a daemon serves.
 
 use super::Daemon;
+use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
 use crate::api::peers::{PeerAdd, PeerHandshake, PeerList, PeerPing, PeerRemove};
 use crate::http::Routes;
@@ -14,6 +15,11 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<OpenApiGet>()
         .serve::<ConfigReload>()
         .serve::<DaemonStop>()
+        .serve::<ContextSet>()
+        .serve::<ContextGet>()
+        .serve::<ContextDelete>()
+        .serve::<ContextList>()
+        .serve::<ContextWatch>()
         .serve::<PeerList>()
         .serve::<PeerAdd>()
         .serve::<PeerRemove>()
