@@ -172,6 +172,44 @@ impl Operation for PeerPing {
     }
 }
 
+/// Find a machine by what people call it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerFind {
+    /// Its node id or the beginning of it, its name, hostname or address.
+    pub node_id: String,
+}
+impl Operation for PeerFind {
+    const SPEC: Spec = Spec::get("peer.find", "/peers/{nodeId}");
+    type Reply = One<Peer>;
+    fn example() -> Self {
+        Self { node_id: "kai".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.node_id)
+    }
+}
+
+/// Give a machine another name: its key and permissions go with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerRename {
+    /// Its node id.
+    pub node_id: String,
+    /// The new name: 1 to 64 letters, digits, `.`, `_`, `-`.
+    pub name: String,
+}
+impl Operation for PeerRename {
+    const SPEC: Spec = Spec::post("peer.rename", "/peers/{nodeId}/rename");
+    type Reply = One<Peer>;
+    fn example() -> Self {
+        Self { node_id: "manual-192.0.2.7:19532".into(), name: "kai".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.node_id)
+    }
+}
+
 /// Introduce the calling machine: its identity in, this machine's identity out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -9,7 +9,7 @@ use serde::de::value::MapDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde_json::{Map, Value};
 
-use super::operation::{BASE, Operation};
+use super::operation::{BASE, Operation, Spec};
 use crate::base::{Error, Result};
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -33,13 +33,16 @@ pub struct Encoded {
 
 /// Writes a request.
 pub fn encode<O: Operation>(op: &O) -> Result<Encoded> {
-    let spec = O::SPEC;
-    let mut fields = match serde_json::to_value(op) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(Value::Null) => Map::new(),
-        Ok(_) => return Err(Error::internal("a request must be a struct", spec.name)),
-        Err(cause) => return Err(Error::internal("a request could not be written", cause)),
-    };
+    match serde_json::to_value(op) {
+        Ok(Value::Object(fields)) => encode_fields(&O::SPEC, fields),
+        Ok(Value::Null) => encode_fields(&O::SPEC, Map::new()),
+        Ok(_) => Err(Error::internal("a request must be a struct", O::SPEC.name)),
+        Err(cause) => Err(Error::internal("a request could not be written", cause)),
+    }
+}
+
+/// Writes a request that is known by its fields only.
+pub fn encode_fields(spec: &Spec, mut fields: Map<String, Value>) -> Result<Encoded> {
     let mut target = String::from(BASE);
     for part in spec.path.split('/').skip(1) {
         target.push('/');

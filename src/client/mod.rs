@@ -5,6 +5,7 @@ pub mod fan_out;
 pub mod forward;
 pub mod link;
 pub mod local;
+pub mod raw;
 pub mod receive;
 pub mod socket;
 

@@ -3,7 +3,7 @@
 use super::Daemon;
 use crate::api::Caller;
 use crate::api::node::Identity;
-use crate::api::peers::{Peer, PeerAdd, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRemoved, Peers};
+use crate::api::peers::{Peer, PeerAdd, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRemoved, PeerRename, Peers};
 use crate::base::Result;
 use crate::http::Serve;
 
@@ -28,6 +28,18 @@ impl Serve<PeerRemove> for Daemon {
 impl Serve<PeerPing> for Daemon {
     async fn serve(&self, _: &Caller, op: PeerPing) -> Result<Peer> {
         self.peers.ping(&op.node_id).await
+    }
+}
+
+impl Serve<PeerFind> for Daemon {
+    async fn serve(&self, _: &Caller, op: PeerFind) -> Result<Peer> {
+        self.peers.resolve(&op.node_id)
+    }
+}
+
+impl Serve<PeerRename> for Daemon {
+    async fn serve(&self, _: &Caller, op: PeerRename) -> Result<Peer> {
+        self.peers.rename(&op.node_id, op.name).await
     }
 }
 

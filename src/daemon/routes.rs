@@ -3,7 +3,7 @@
 use super::Daemon;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
-use crate::api::peers::{PeerAdd, PeerHandshake, PeerList, PeerPing, PeerRemove};
+use crate::api::peers::{PeerAdd, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename};
 use crate::http::Routes;
 
 /// Every operation that a daemon serves.
@@ -24,5 +24,7 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<PeerAdd>()
         .serve::<PeerRemove>()
         .serve::<PeerPing>()
+        .serve::<PeerFind>()
+        .serve::<PeerRename>()
         .serve::<PeerHandshake>()
 }

@@ -23,6 +23,9 @@ use crate::net::Address;
 
 const VERSION: u32 = 1;
 
+/// Maps of the configuration that have an entry for each peer, by its name.
+const OF_A_PEER: [[&str; 2]; 3] = [["auth", "allowedKeys"], ["auth", "permissions"], ["tls", "pinnedCerts"]];
+
 /// The registry of peers. Clones are the same.
 #[derive(Clone)]
 pub struct Peers(Arc<Inner>);
@@ -158,8 +161,8 @@ impl Peers {
             let rest: Vec<_> =
                 config.discovery.manual_peers.iter().filter(|entry| entry.address != address || entry.port != port).cloned().collect();
             self.edit(move |document| {
-                for section in name.iter().flat_map(|_| [["auth", "allowedKeys"], ["auth", "permissions"], ["tls", "pinnedCerts"]]) {
-                    document.remove(&[section[0], section[1], name.as_deref().unwrap_or_default()])?;
+                for [section, map] in OF_A_PEER {
+                    document.remove(&[section, map, name.as_deref().unwrap_or_default()])?;
                 }
                 if listed { document.set(&["discovery", "manualPeers"], rest) } else { Ok(()) }
             })
@@ -168,6 +171,34 @@ impl Peers {
         lock(&self.0.registry).peers.retain(|peer| peer.node_id != node_id);
         self.save().await?;
         Ok(PeerRemoved { success: true, node_id: node_id.to_owned() })
+    }
+
+    /// Gives a machine another name; its key, pin and permissions go with it.
+    pub async fn rename(&self, node_id: &str, name: String) -> Result<Peer> {
+        id::check_name("name", &name)?;
+        let peer = self.resolve(node_id)?;
+        let config = self.0.settings.get();
+        if config.auth.allowed_keys.contains_key(&name) || lock(&self.0.registry).by_name(&name).is_some() {
+            return Err(Error::invalid(format!("name: {name} is another peer's")).hint("Choose another name, or remove that peer first."));
+        }
+        if let Some(old) = peer.name.clone() {
+            let new = name.clone();
+            self.edit(move |document| {
+                for [section, map] in OF_A_PEER {
+                    if let Some(value) = document.get(&[section, map, &old]).cloned() {
+                        document.set(&[section, map, &new], value)?;
+                        document.remove(&[section, map, &old])?;
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        if let Some(row) = lock(&self.0.registry).by_id(&peer.node_id) {
+            row.name = Some(name);
+        }
+        self.save().await?;
+        self.resolve(&peer.node_id)
     }
 
     /// Changes the configuration, which holds at once.
