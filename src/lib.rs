@@ -6,6 +6,7 @@ pub mod api;
 pub mod base;
 pub mod client;
 pub mod daemon;
+pub mod disk;
 pub mod home;
 pub mod http;
 pub mod net;

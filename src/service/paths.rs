@@ -193,11 +193,15 @@ impl Rules {
 
     /// As [`Rules::permit`], with the error that tells no more than that.
     pub fn check(&self, real: &Path, given: &str) -> Result<()> {
-        if self.permit(real) {
-            return Ok(());
-        }
-        Err(Error::new(Code::TransferPathDenied, format!("{given} may not be transferred"))
-            .hint("The owner of that machine decides with transfer.allowedPaths and transfer.deniedPaths; keys, shell start-up files and Loopsy's own data are denied unless named there."))
+        if self.permit(real) { Ok(()) } else { Err(self.denial(given)) }
+    }
+
+    /// The one answer to everything that is not permitted.
+    pub fn denial(&self, given: &str) -> Error {
+        Error::new(Code::TransferPathDenied, format!("{given} may not be transferred")).hint(
+            "The owner of that machine decides with transfer.allowedPaths and transfer.deniedPaths. Keys, start-up files and \
+             Loopsy's own data are denied by default.",
+        )
     }
 
     /// Whether a denied path lies below this one: putting a link here would lead it elsewhere.

@@ -197,6 +197,11 @@ pub fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usiz
     Ok(read)
 }
 
+/// A name, or several with slashes, from its bytes in an archive.
+pub fn name_of(bytes: &[u8]) -> OsString {
+    OsStr::from_bytes(bytes).to_owned()
+}
+
 fn times(nanoseconds: i128) -> Timestamps {
     let seconds = nanoseconds.div_euclid(1_000_000_000).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
     Timestamps {

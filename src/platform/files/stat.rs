@@ -46,6 +46,8 @@ pub struct Stat {
     pub mode: u32,
     /// Time of the last change of the content, nanoseconds since the epoch.
     pub modified_ns: i128,
+    /// When anything about it was last changed, milliseconds since the epoch; nobody can set this.
+    pub touched: i64,
     /// Number of the file in its file system.
     pub inode: u64,
     /// Its owner.
@@ -87,6 +89,7 @@ impl From<fs::Stat> for Stat {
             size: stat.st_size.max(0) as u64,
             mode: u32::from(stat.st_mode) & 0o777,
             modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + stat.st_mtime_nsec as i128,
+            touched: (stat.st_ctime as i64).saturating_mul(1000) + stat.st_ctime_nsec as i64 / 1_000_000,
             inode: stat.st_ino as u64,
             owner: stat.st_uid,
         }
