@@ -1,1 +1,84 @@
-//! The command line.
+//! The command line: what people type becomes operations, and what comes back becomes lines and an exit status.
+
+pub mod app;
+pub mod commands;
+pub mod console;
+pub mod failure;
+pub mod session;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::app::{App, Command};
+use self::console::Console;
+pub use self::session::Session;
+use crate::base::Result;
+
+/// Runs the program with these arguments, the program's own name first, and answers its exit status.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let app = match App::try_parse_from(args) {
+        Ok(app) => app,
+        Err(usage) => {
+            // Help and version are no failures; a reader that is gone is none either.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let console = Console::new(app.global.json, app.global.quiet);
+    let session = match Session::new(&app.global, console) {
+        Ok(session) => session,
+        Err(error) => {
+            Console::new(app.global.json, app.global.quiet).failure(&error);
+            return failure::exit(&error);
+        }
+    };
+    let is_daemon = matches!(&app.command, Command::Daemon(_) | Command::Start(app::Start { foreground: true }));
+    if app.global.verbose > 0 && !is_daemon {
+        show_log(app.global.verbose);
+    }
+    match dispatch(&session, app.command) {
+        Ok(code) => code,
+        Err(_) if session.console.reader_gone() => ExitCode::SUCCESS,
+        Err(error) => {
+            session.console.failure(&error);
+            failure::exit(&error)
+        }
+    }
+}
+
+fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
+    use commands::{config, daemon, init, key, logs, shell, start, status, stop};
+    match command {
+        Command::Init => init::run(session),
+        Command::Start(args) => start::run(session, &args),
+        Command::Stop => stop::run(session),
+        Command::Restart => start::restart(session),
+        Command::Status => status::run(session),
+        Command::Daemon(args) => daemon::run(session, &args),
+        Command::Config(action) => config::run(session, action),
+        Command::Key(action) => key::run(session, action),
+        Command::Logs(args) => logs::run(session, &args),
+        Command::Completions { shell } => shell::completions(session, shell),
+        Command::Man { folder } => shell::man(session, &folder),
+        Command::Exec(_)
+        | Command::Send(_)
+        | Command::Pull(_)
+        | Command::Context(_)
+        | Command::Peers(_)
+        | Command::Api(_)
+        | Command::Demo => Err(crate::base::Error::new(crate::base::Code::NotFound, "this build does not have the command yet")),
+    }
+}
+
+/// Shows on standard error what the program does.
+fn show_log(verbose: u8) {
+    let level = if verbose > 1 { tracing::Level::TRACE } else { tracing::Level::DEBUG };
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).without_time().finish();
+    // Fails where somebody has set one already, who then gets the events.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,11 @@ pub const PEER: &str = "x-loopsy-peer";
 /// Header with the caller's node id.
 pub const NODE_ID: &str = "x-loopsy-node-id";
 
+/// There is no daemon, and how to start one.
+pub fn not_running() -> Error {
+    Error::new(Code::NotRunning, "Daemon is not running").hint("Start it with: loopsy start")
+}
+
 /// A line to a daemon, or through one's own daemon to a peer. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Link {
@@ -174,7 +179,7 @@ impl Link {
             source = inner.source();
         }
         if self.own && cause.is_connect() {
-            return Error::new(Code::NotRunning, "Daemon is not running").hint("Start it with: loopsy start");
+            return not_running();
         }
         let words = words.unwrap_or_else(|| "the connection broke".into());
         let who = if self.own { "the daemon".to_owned() } else { self.target.to_string() };

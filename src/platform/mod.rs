@@ -6,3 +6,4 @@ pub mod modes;
 pub mod pid;
 pub mod process;
 pub mod signals;
+pub mod terminal;

@@ -9,21 +9,39 @@ use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
 use crate::platform::{files, modes};
 
+/// Writes a first configuration; says whether it did. One that is there, even a wrong one, is never touched.
+pub fn create(home: &Home, text: &str) -> Result<bool> {
+    let failed = |error: std::io::Error| unchangeable(home, &error);
+    let _lock = lock(home).map_err(failed)?;
+    if home.config().symlink_metadata().is_ok() {
+        return Ok(false);
+    }
+    files::write_private(&home.config(), text.as_bytes()).map_err(failed)?;
+    Ok(true)
+}
+
+fn unchangeable(home: &Home, error: &std::io::Error) -> Error {
+    Error::new(Code::Config, format!("the configuration can't be changed: {}", io_words(error)))
+        .hint(format!("See whether you may write in {}.", home.root().display()))
+}
+
+fn lock(home: &Home) -> std::io::Result<std::fs::File> {
+    let lock = modes::open_lock(&home.config_lock())?;
+    lock.lock()?;
+    Ok(lock)
+}
+
 /// Changes the configuration on disk: takes the lock, reads, lets `change` patch, checks the result, writes it whole.
 ///
 /// A file that does not parse, and a change that would make a wrong one, are errors, and the file stays as it is.
 /// Comments and order are kept; where the text can't be patched (flow style, anchors) it is written anew and the old one
 /// kept as `config.yaml.bak`. Blocks while another process holds the lock.
 pub fn edit(home: &Home, change: impl FnOnce(&mut Document) -> Result<()>) -> Result<Loaded> {
-    let failed = |error: std::io::Error| {
-        Error::new(Code::Config, format!("the configuration can't be changed: {}", io_words(&error)))
-            .hint(format!("See whether you may write in {}.", home.root().display()))
-    };
+    let failed = |error: std::io::Error| unchangeable(home, &error);
     let path = home.config();
     // A missing file is told before a lock is made beside it.
     read(&path)?;
-    let lock = modes::open_lock(&home.config_lock()).map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    let _lock = lock(home).map_err(failed)?;
     let before = read(&path)?;
     parse(&before)?;
     let mut document = Document::parse(&before)?;

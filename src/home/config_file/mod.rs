@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-pub use document::{Document, edit};
+pub use document::{Document, create, edit};
 pub use query::{get, resolve, typed};
 pub use template::init_text;
 

@@ -231,6 +231,15 @@ fn edits_at_the_same_time_are_all_kept() {
     assert!(on_disk(&home).contains("# about execution"));
 }
 #[test]
+fn a_first_configuration_never_replaces_one_that_is_there() {
+    let (_dir, home) = home("server: {port: \n");
+    assert!(!create(&home, FULL).unwrap());
+    assert_eq!(on_disk(&home), "server: {port: \n");
+    std::fs::remove_file(home.config()).unwrap();
+    assert!(create(&home, FULL).unwrap() && !create(&home, "").unwrap());
+    assert_eq!(on_disk(&home), FULL);
+}
+#[test]
 fn a_file_that_does_not_parse_is_never_rewritten() {
     let (_dir, home) = home("server: {port: \n");
     assert!(edit(&home, |document| document.set(&["server", "port"], 1)).is_err());

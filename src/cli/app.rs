@@ -1,0 +1,363 @@
+//! The command line's grammar: every command, argument and flag, from which help, completions and man pages are made.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+
+/// Use all of your machines as one: commands, files and shared state across a LAN.
+#[derive(Debug, Parser)]
+#[command(name = "loopsy", version, propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
+pub struct App {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Data directory of the daemon; ~/.loopsy unless given.
+    #[arg(long, global = true, value_name = "DIR", env = "LOOPSY_DATA_DIR", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<PathBuf>,
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print results and errors only.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Tell on standard error what is being done; twice for more.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create the configuration and this machine's key.
+    Init,
+    /// Start the daemon; returns when it answers.
+    Start(Start),
+    /// Stop the daemon; returns when it is gone.
+    Stop,
+    /// Stop the daemon and start it again.
+    Restart,
+    /// Show how the daemon is: peers, jobs, entries.
+    Status,
+    /// Run the daemon in the foreground.
+    Daemon(Daemon),
+    /// Run a command on a peer, or on several.
+    Exec(Exec),
+    /// Copy files to a peer.
+    Send(Send),
+    /// Copy files from a peer.
+    Pull(Pull),
+    /// Use the shared store of keys and values.
+    #[command(subcommand)]
+    Context(Context),
+    /// List the machines that this one knows, or change the list.
+    Peers(Peers),
+    /// Read, change or check the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Show or renew this machine's key.
+    #[command(subcommand)]
+    Key(Key),
+    /// Show the audit log, or the daemon's own.
+    Logs(Logs),
+    /// Call an operation of the API by its name.
+    Api(Api),
+    /// Show what Loopsy does, with two throw-away daemons on this machine.
+    Demo,
+    /// Print the completions of a shell.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// Folder, made if it is not there.
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
+}
+
+/// Start the daemon.
+#[derive(Debug, Args)]
+pub struct Start {
+    /// Stay, and end with Ctrl-C.
+    #[arg(long)]
+    pub foreground: bool,
+}
+
+/// Run the daemon.
+#[derive(Debug, Args)]
+pub struct Daemon {
+    /// Leave the terminal, and tell a failure as one line of JSON: how `start` runs it.
+    #[arg(long, hide = true)]
+    pub detached: bool,
+}
+
+/// Run a command on peers.
+#[derive(Debug, Args)]
+#[command(override_usage = "loopsy exec [OPTIONS] <PEER>[,<PEER>…] <COMMAND>…\n       loopsy exec [OPTIONS] --all <COMMAND>…")]
+pub struct Exec {
+    /// Run it on every peer that is online; there is then no <PEER>.
+    #[arg(long)]
+    pub all: bool,
+    /// Hand the command to the peer's shell, as one line.
+    #[arg(long)]
+    pub shell: bool,
+    /// Folder on the peer to run it in.
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<String>,
+    /// A variable for its environment; may be given several times.
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// End it after this time: 500ms, 30s, 5m, 2h.
+    #[arg(long, short, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// Key to present, for a peer that is not in the configuration.
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Peer, command and the command's own arguments; everything after the peer is the command's.
+    #[arg(trailing_var_arg = true, required = true, value_name = "PEER COMMAND")]
+    pub words: Vec<String>,
+}
+
+/// Copy files to a peer.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// Name, host name, node id or address of the peer.
+    pub peer: String,
+    /// What to send, then where to: files or folders, `-` for standard input; a folder as the last means into it.
+    #[arg(required = true, num_args = 2.., value_name = "SRC… DEST", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<String>,
+    /// How it is done.
+    #[command(flatten)]
+    pub how: Copying,
+}
+
+/// Copy files from a peer.
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// Name, host name, node id or address of the peer.
+    pub peer: String,
+    /// File or folder on the peer.
+    pub src: String,
+    /// Where to: a file, a folder, `-` for standard output.
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub dest: String,
+    /// How it is done.
+    #[command(flatten)]
+    pub how: Copying,
+}
+
+/// How files are copied.
+#[derive(Debug, Clone, Args)]
+pub struct Copying {
+    /// Copy folders with all that is in them.
+    #[arg(long, short)]
+    pub recursive: bool,
+    /// Start anew instead of going on where an earlier try broke off.
+    #[arg(long)]
+    pub no_resume: bool,
+    /// Key to present, for a peer that is not in the configuration.
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+/// Whose store is meant.
+#[derive(Debug, Clone, Args)]
+pub struct Store {
+    /// Use the store of this peer instead of one's own.
+    #[arg(long, value_name = "PEER")]
+    pub peer: Option<String>,
+    /// Key to present, for a peer that is not in the configuration.
+    #[arg(id = "store_key", long = "key", short, value_name = "KEY", requires = "peer")]
+    pub key: Option<String>,
+}
+
+/// Use the context store.
+#[derive(Debug, Subcommand)]
+pub enum Context {
+    /// Store a value under a key.
+    Set {
+        /// Key, 1 to 256 characters.
+        key: String,
+        /// Value; `-` reads it from standard input.
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// Forget it after this time: plain seconds, or 30s, 5m, 2h, 1d.
+        #[arg(long, value_name = "TIME")]
+        ttl: Option<String>,
+        /// Whose store.
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Print the value of a key.
+    Get {
+        /// Key.
+        key: String,
+        /// Whose store.
+        #[command(flatten)]
+        store: Store,
+    },
+    /// List entries in the order of their keys.
+    List {
+        /// Only keys that begin with this.
+        prefix: Option<String>,
+        /// Whose store.
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Delete an entry.
+    Delete {
+        /// Key.
+        key: String,
+        /// Whose store.
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Write all entries as JSON.
+    Export {
+        /// File; standard output unless given.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// Whose store.
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Take in entries from an export, or from the Node version's context.json.
+    Import {
+        /// File; `-` for standard input.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Whose store.
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Print changes as they happen.
+    Watch {
+        /// Only keys that begin with this.
+        prefix: Option<String>,
+        /// Whose store.
+        #[command(flatten)]
+        store: Store,
+    },
+}
+
+/// The machines that this one knows.
+#[derive(Debug, Args)]
+pub struct Peers {
+    /// What to do; lists them unless given.
+    #[command(subcommand)]
+    pub action: Option<PeersAction>,
+}
+
+/// What is done with peers.
+#[derive(Debug, Subcommand)]
+pub enum PeersAction {
+    /// List them.
+    List,
+    /// Add a machine by its address.
+    Add {
+        /// IP address or host name, with or without a port.
+        address: String,
+        /// Port of its daemon; 19532 unless given.
+        port: Option<u16>,
+        /// Name that it gets here; its host name unless given.
+        #[arg(long)]
+        name: Option<String>,
+        /// Key that the two machines share; `-` reads it from standard input.
+        #[arg(long, short, value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// Remove a machine, with its key and permissions.
+    Remove {
+        /// Name, host name, node id or address.
+        peer: String,
+    },
+    /// Ask a machine whether it answers, and how fast.
+    Ping {
+        /// Name, host name, node id or address.
+        peer: String,
+    },
+    /// Give a machine another name.
+    Rename {
+        /// Its name now.
+        peer: String,
+        /// The new one.
+        name: String,
+    },
+}
+
+/// The configuration.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print where the configuration file is.
+    Path,
+    /// Print a setting, or all of them, with the defaults filled in.
+    Get {
+        /// Dotted name, such as `server.port`.
+        setting: Option<String>,
+    },
+    /// Change a setting; comments in the file stay.
+    Set {
+        /// Dotted name, such as `server.port`.
+        setting: String,
+        /// Value; a list as `[a, b]`; `null` for the default.
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Tell what is wrong or odd in the file.
+    Check,
+}
+
+/// This machine's key.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Key {
+    /// Print it.
+    Show,
+    /// Make a new one; the old one stops working at once.
+    Generate,
+}
+
+/// Logs.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Go on with new lines as they come.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// The daemon's own log instead of the audit log.
+    #[arg(long, conflicts_with_all = ["peer", "status"])]
+    pub daemon: bool,
+    /// How many of the newest lines; 0 for all.
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 50)]
+    pub lines: usize,
+    /// Only what happened in this time up to now: 30s, 5m, 2h, 1d.
+    #[arg(long, value_name = "TIME", conflicts_with = "daemon")]
+    pub since: Option<String>,
+    /// Only requests of this caller: a peer's name, `owner`, or an address.
+    #[arg(long, value_name = "NAME")]
+    pub peer: Option<String>,
+    /// Only requests with this status: 403, 4xx, or `failed`.
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+}
+
+/// Call an operation.
+#[derive(Debug, Args)]
+pub struct Api {
+    /// Name, such as `context.get`; all names are listed unless given.
+    pub name: Option<String>,
+    /// The request as JSON, such as '{"key":"build/status"}'.
+    pub request: Option<String>,
+    /// Call it on this peer.
+    #[arg(long, value_name = "PEER")]
+    pub peer: Option<String>,
+}
