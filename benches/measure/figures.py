@@ -1,0 +1,295 @@
+"""THE LIST of what is measured, by group."""
+
+import contextlib
+import os
+import pathlib
+import shlex
+import shutil
+import statistics
+import subprocess
+import time
+
+from . import machine
+from .bench import at_least, at_least_times, at_most, at_most_times
+from .daemons import Connection, Daemon, Home, Pair, filler, random_file, start, text_file
+from .machine import Failed, Missing, find, run
+from .rivals import Redis, Sshd
+
+MIB = 1 << 20
+GROUPS = {}
+
+
+def group(name):
+    """Makes a function a group that can be chosen. What keeps it from starting skips or fails it as a whole."""
+
+    def named(measure):
+        def guarded(bench):
+            try:
+                measure(bench)
+            except Missing as missing:
+                bench.skip(name, missing)
+            except (Failed, OSError, subprocess.CalledProcessError) as failure:
+                bench.fail(name, failure)
+
+        GROUPS[name] = guarded
+        return measure
+
+    return named
+
+
+def optional(rival):
+    """A rival if it is there; the figures that need it are skipped without it."""
+    try:
+        return rival()
+    except Missing as missing:
+        return contextlib.nullcontext(missing)
+
+
+def needs(rival, measure):
+    """A measurement that is skipped when its rival is not there."""
+
+    def measured():
+        if isinstance(rival, Missing):
+            raise rival
+        return measure()
+
+    return measured
+
+
+def milliseconds(command, env=None, times=10):
+    """The usual time of a whole process."""
+    return statistics.median(run(command, env)[0] for _ in range(times)) * 1000
+
+
+@group("start")
+def start_up(bench):
+    """Starting, and lying still."""
+    home = Home(bench, "start")
+
+    def answer():
+        with Daemon(home) as daemon:
+            return daemon.seconds_to_answer * 1000
+
+    answer()
+    bench.compare("daemon start until it answers", "ms", at_most(25), answer)
+    true = find("true")
+    version = home.cli("--version")
+    bench.compare("loopsy --version", "ms", at_most_times(3), lambda: milliseconds(version), lambda: milliseconds([true]), "true")
+    with Daemon(home) as daemon, optional(lambda: Redis(bench)) as redis:
+        daemon.connection.send(daemon.connection.request("PUT", "/context/k", {"value": "x" * 100}))
+        rival = needs(redis, lambda: milliseconds([redis.cli, "-p", str(redis.port), "get", "k"]))
+        bench.compare("loopsy context get k", "ms", at_most_times(2), lambda: milliseconds(home.cli("context", "get", "k"), home.env), rival, "redis-cli")
+    with Daemon(home) as daemon:
+        time.sleep(2)
+        bench.compare("memory of a daemon at rest", "MiB", at_most(10), lambda: machine.memory(daemon.pid, "VmRSS"), rounds=1)
+    idle(bench)
+    bench.compare("binary", "MiB", at_most(15), lambda: bench.binary.stat().st_size / MIB, rounds=1)
+
+
+def idle(bench):
+    """Processor time of a daemon that watches twenty peers."""
+    with contextlib.ExitStack() as stack:
+        peers = {f"peer{number}": {"key": f"{number:064x}"} for number in range(1, 21)}
+        for name, link in peers.items():
+            link["port"] = stack.enter_context(start(bench, name)).port
+        daemon = stack.enter_context(start(bench, "watcher", peers=peers))
+        # Two rounds of health checks.
+        time.sleep(5)
+        before = machine.cpu_seconds(daemon.pid)
+        time.sleep(30)
+        spent = machine.cpu_seconds(daemon.pid) - before
+        bench.compare("idle CPU of a daemon with 20 peers", "% of a core", at_most(0.1), lambda: spent / 30 * 100, rounds=1)
+
+
+@group("exec")
+def execute(bench):
+    """Running a command on a peer."""
+    with Pair(bench) as pair, optional(lambda: Sshd(bench)) as sshd:
+        home = pair.a.home
+        true = find("true")
+        if isinstance(sshd, Sshd):
+            sshd.open_master()
+        rival = needs(sshd, lambda: milliseconds(sshd.command(true, multiplexed=True)))
+        bench.compare("exec true on a peer, warm", "ms", at_most_times(0.5), lambda: milliseconds(home.cli("exec", "b", true), home.env), rival, "ssh, ControlMaster")
+        rival = needs(sshd, lambda: milliseconds(sshd.command(true), times=3))
+        bench.compare("exec true on a peer, ssh without reuse", "ms", at_most_times(1 / 8), lambda: milliseconds(home.cli("exec", "b", true), home.env), rival, "ssh")
+
+        connection = pair.b.connection
+        request = connection.request("POST", "/execute", {"command": true})
+
+        def calls(call):
+            samples = []
+            for _ in range(200):
+                before = time.perf_counter()
+                call()
+                samples.append((time.perf_counter() - before) * 1000)
+            return sorted(samples)
+
+        def local():
+            pid = os.posix_spawn(true, [true], os.environ)
+            os.waitpid(pid, 0)
+
+        bench.compare("exec true over an open connection, p50", "ms", at_most_times(2), lambda: calls(lambda: connection.send(request))[100], lambda: calls(local)[100], "fork+exec+wait")
+        bench.compare("the same, p99 against the local p50", "ms", at_most_times(5), lambda: calls(lambda: connection.send(request))[198], lambda: calls(local)[100], "fork+exec+wait")
+
+
+@group("transfer")
+def transfer(bench):
+    """Output, files and folders."""
+    work = bench.folder / "work"
+    work.mkdir()
+    with Pair(bench) as pair, optional(lambda: Sshd(bench)) as sshd:
+        output(bench, pair, sshd, work)
+        one_file(bench, pair, sshd, work)
+        many_files(bench, pair, sshd, work)
+    shutil.rmtree(work)
+
+
+def rate(size, command, env=None):
+    """MiB a second of a whole process."""
+    return size / MIB / run(command, env)[0]
+
+
+def output(bench, pair, sshd, work):
+    size = 200 * MIB
+    text = text_file(work / "text", size)
+    request = pair.b.connection.request("POST", "/execute/stream", {"command": find("cat"), "args": [str(text)]})
+
+    def stream():
+        connection = Connection(pair.b)
+        before = time.perf_counter()
+        received = connection.drain(request, b'"type":"exit"')
+        seconds = time.perf_counter() - before
+        connection.close()
+        if received < size:
+            raise Failed(f"only {received} of {size} bytes came")
+        return size / MIB / seconds
+
+    machine.forget_peak(pair.b.pid)
+    rival = needs(sshd, lambda: rate(size, sshd.command("cat", str(text))))
+    bench.compare("/execute/stream of 200 MiB of text", "MiB/s", at_least_times(1.5), stream, rival, "ssh cat")
+    bench.compare("memory of the daemon, at most", "MiB", at_most(64), lambda: machine.memory(pair.b.pid, "VmHWM"), rounds=1)
+
+
+def one_file(bench, pair, sshd, work):
+    size = 1024 * MIB
+    source = random_file(work / "source", size)
+    home = pair.a.home
+    client = []
+
+    def ours(*arguments):
+        seconds, most = run(home.cli(*arguments), home.env)
+        client.append(most)
+        if (work / "ours").stat().st_size != size:
+            raise Failed("the copy has another size")
+        (work / "ours").unlink()
+        return size / MIB / seconds
+
+    def theirs(source, target):
+        measured = rate(size, sshd.copy(source, target))
+        (work / "theirs").unlink()
+        return measured
+
+    for daemon in (pair.a, pair.b):
+        machine.forget_peak(daemon.pid)
+    rival = needs(sshd, lambda: theirs(source, sshd.remote(work / "theirs")))
+    bench.compare("send 1 GiB", "MiB/s", at_least_times(2), lambda: ours("send", "b", source, work / "ours"), rival, "scp aes128-gcm")
+    rival = needs(sshd, lambda: theirs(sshd.remote(source), work / "theirs"))
+    bench.compare("pull 1 GiB", "MiB/s", at_least_times(2), lambda: ours("pull", "b", source, work / "ours"), rival, "scp aes128-gcm")
+    for name, most in (("command", lambda: max(client)), ("own daemon", lambda: peak(pair.a)), ("peer's daemon", lambda: peak(pair.b))):
+        bench.compare(f"memory of the {name}, at most", "MiB", at_most(64), most, rounds=1)
+    source.unlink()
+
+
+def peak(daemon):
+    return machine.memory(daemon.pid, "VmHWM")
+
+
+def many_files(bench, pair, sshd, work):
+    source = work / "tree"
+    for number in range(10_000):
+        folder = source / f"{number // 100:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number:05}").write_bytes(os.urandom(4096))
+    home, target, copied = pair.a.home, work / "ours", work / "theirs"
+    send = home.cli("send", "-r", "b", source, target)
+
+    def fresh(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+
+    def ours():
+        fresh(target)
+        seconds = run(send, home.env)[0]
+        counted(target)
+        return seconds
+
+    def tar():
+        fresh(copied)
+        there = shlex.join(sshd.command("tar", "-C", shlex.quote(str(copied)), "-xf", "-"))
+        return run([find("sh"), "-c", f"tar -C {shlex.quote(str(work))} -cf - tree | {there}"])[0]
+
+    bench.compare("send -r of 10 000 files of 4 KiB", "s", at_most_times(1), ours, needs(sshd, tar), "tar | ssh | tar")
+
+    def rsync():
+        command = [find("rsync"), "-a", "-e", shlex.join([sshd.ssh, *sshd.options, "-p", str(sshd.port)]), str(source), sshd.remote(copied)]
+        return run(command)[0]
+
+    if isinstance(sshd, Sshd):
+        with contextlib.suppress(Missing, Failed):
+            rsync()
+    bench.compare("the same again, nothing changed", "s", at_most_times(2), lambda: run(send, home.env)[0], needs(sshd, rsync), "rsync -a")
+
+
+def counted(folder):
+    count = sum(len(files) for _, _, files in os.walk(folder))
+    if count != 10_000:
+        raise Failed(f"{count} files arrived")
+
+
+WRK_PUT = """
+wrk.method = "PUT"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '{"value":"' .. string.rep("x", 100) .. '"}'
+"""
+
+
+def wrk(daemon, path, connections, script=None, seconds=3):
+    """Requests a second."""
+    command = [find("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"Authorization: Bearer {daemon.home.key}"]
+    done = subprocess.run([*command, *(["-s", str(script)] if script else []), daemon.url + path], capture_output=True, text=True)
+    lines = dict(line.strip().split(":", 1) for line in done.stdout.splitlines() if ":" in line)
+    if done.returncode or "Requests/sec" not in lines or "Non-2xx or 3xx responses" in lines or "Socket errors" in lines:
+        raise Failed(f"wrk: {done.stdout.strip()[-300:]} {done.stderr.strip()}")
+    return float(lines["Requests/sec"])
+
+
+@group("context")
+def context(bench):
+    """The store over HTTP."""
+    script = pathlib.Path(bench.folder / "put.lua")
+    script.write_text(WRK_PUT)
+    with start(bench, "store") as daemon, optional(lambda: Redis(bench)) as redis:
+        daemon.connection.send(daemon.connection.request("PUT", "/context/k", {"value": "x" * 100}))
+
+        def put(connections):
+            return lambda: wrk(daemon, "/context/k", connections, script)
+
+        def redis_rate(test, connections, requests):
+            return needs(redis, lambda: redis.rate(test, connections, requests))
+
+        bench.compare("GET /health, 64 connections", "/s", at_least(40_000), lambda: wrk(daemon, "/health", 64))
+        bench.compare("GET /context/k, 64 connections", "/s", at_least(35_000), lambda: wrk(daemon, "/context/k", 64), redis_rate("get", 64, 200_000), "redis")
+        bench.compare("GET /context/k, one connection", "/s", None, lambda: wrk(daemon, "/context/k", 1), redis_rate("get", 1, 20_000), "redis")
+        bench.compare("durable PUT /context/k, 64 connections", "/s", at_least_times(1), put(64), redis_rate("set", 64, 100_000), "redis, always")
+        bench.compare("durable PUT /context/k, one connection", "/s", at_least_times(0.8), put(1), redis_rate("set", 1, 8_000), "redis, always")
+    with start(bench, "empty") as empty, start(bench, "full", entries=filler(100_000)) as full:
+
+        def put_ms(daemon):
+            request = daemon.connection.request("PUT", "/context/k", {"value": "x" * 100})
+            before = time.perf_counter()
+            for _ in range(500):
+                daemon.connection.send(request)
+            return (time.perf_counter() - before) / 500 * 1000
+
+        bench.compare("PUT with 100 000 entries", "ms", at_most_times(1.3), lambda: put_ms(full), lambda: put_ms(empty), "one entry")
