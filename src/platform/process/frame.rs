@@ -26,8 +26,7 @@ pub(super) fn encode(launch: &Launch) -> Result<Vec<u8>, SpawnError> {
         out.push(0);
         Ok(())
     };
-    text("program", launch.program.as_os_str())?;
-    text("program", &launch.name)?;
+    text("program", &launch.program)?;
     text("cwd", launch.cwd.as_os_str())?;
     text("args", OsStr::new(&launch.args.len().to_string()))?;
     for arg in &launch.args {
@@ -48,14 +47,14 @@ pub(super) fn encode(launch: &Launch) -> Result<Vec<u8>, SpawnError> {
 /// Reads a request, without its length.
 pub(super) fn decode(bytes: &[u8]) -> Option<Launch> {
     let mut texts = bytes.strip_suffix(&[0])?.split(|byte| *byte == 0).map(|text| OsString::from_vec(text.to_vec()));
-    let (program, name, cwd) = (texts.next()?, texts.next()?, texts.next()?);
+    let (program, cwd) = (texts.next()?, texts.next()?);
     let count = texts.next()?.to_str()?.parse().ok()?;
     let args: Vec<_> = texts.by_ref().take(count).collect();
     let mut env = Vec::new();
     while let Some(name) = texts.next() {
         env.push((name, texts.next()?));
     }
-    (args.len() == count).then(|| Launch { program: program.into(), name, args, cwd: cwd.into(), env, open_stdin: false })
+    (args.len() == count).then(|| Launch { program, args, cwd: cwd.into(), env, open_stdin: false })
 }
 
 /// An order to a supervisor.
@@ -89,6 +88,16 @@ impl Order {
     }
 }
 
+/// Failures by the number under which they travel.
+const FAILURES: [SpawnError; 6] = [
+    SpawnError::System(0),
+    SpawnError::NoProgram,
+    SpawnError::NotExecutable,
+    SpawnError::NoFolder,
+    SpawnError::NotAFolder,
+    SpawnError::TooLarge,
+];
+
 /// Bytes of a report.
 pub(super) const REPORT: usize = 8;
 
@@ -97,8 +106,8 @@ pub(super) const REPORT: usize = 8;
 pub(super) enum Report {
     /// The program runs, with this process id.
     Started(i32),
-    /// The system refused to start it, with this error number.
-    Failed(i32),
+    /// It could not be started.
+    Failed(SpawnError),
     /// It left with this code.
     Exited {
         /// Exit code.
@@ -118,23 +127,27 @@ pub(super) enum Report {
 impl Report {
     /// As it travels.
     pub(super) fn to_bytes(self) -> [u8; REPORT] {
-        let (tag, left, value) = match self {
-            Report::Started(pid) => (b'r', false, pid),
-            Report::Failed(errno) => (b'f', false, errno),
-            Report::Exited { code, left } => (b'x', left, code),
-            Report::Signaled { signal, left } => (b's', left, signal),
+        let (tag, detail, value) = match self {
+            Report::Started(pid) => (b'r', 0, pid),
+            Report::Failed(SpawnError::System(errno)) => (b'f', 0, errno),
+            Report::Failed(error) => (b'f', FAILURES.iter().position(|known| *known == error).unwrap_or_default() as u8, 0),
+            Report::Exited { code, left } => (b'x', u8::from(left), code),
+            Report::Signaled { signal, left } => (b's', u8::from(left), signal),
         };
-        let mut bytes = [tag, u8::from(left), 0, 0, 0, 0, 0, 0];
+        let mut bytes = [tag, detail, 0, 0, 0, 0, 0, 0];
         bytes[4..].copy_from_slice(&value.to_le_bytes());
         bytes
     }
     /// As it arrived.
     pub(super) fn from_bytes(bytes: [u8; REPORT]) -> io::Result<Self> {
-        let [tag, left, _, _, value @ ..] = bytes;
-        let (left, value) = (left != 0, i32::from_le_bytes(value));
+        let [tag, detail, _, _, value @ ..] = bytes;
+        let (left, value) = (detail != 0, i32::from_le_bytes(value));
         match tag {
             b'r' => Ok(Report::Started(value)),
-            b'f' => Ok(Report::Failed(value)),
+            b'f' => Ok(Report::Failed(match FAILURES.get(usize::from(detail)) {
+                None | Some(SpawnError::System(_)) => SpawnError::System(value),
+                Some(error) => *error,
+            })),
             b'x' => Ok(Report::Exited { code: value, left }),
             b's' => Ok(Report::Signaled { signal: value, left }),
             _ => Err(io::ErrorKind::InvalidData.into()),
@@ -149,7 +162,6 @@ mod tests {
     fn launch() -> Launch {
         Launch {
             program: "/bin/x".into(),
-            name: "x".into(),
             args: vec!["".into(), "a b".into(), OsString::from_vec(vec![0xff])],
             cwd: "/".into(),
             env: vec![("A".into(), "".into()), ("B".into(), "c=d".into())],
@@ -162,9 +174,14 @@ mod tests {
         let bytes = encode(&launch()).unwrap();
         assert_eq!(u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize, bytes.len() - 4);
         assert_eq!(decode(&bytes[4..]), Some(launch()));
-        for report in
-            [Report::Started(7), Report::Failed(2), Report::Exited { code: -1, left: true }, Report::Signaled { signal: 9, left: false }]
-        {
+        let reports = [
+            Report::Started(7),
+            Report::Failed(SpawnError::System(2)),
+            Report::Failed(SpawnError::NoFolder),
+            Report::Exited { code: -1, left: true },
+            Report::Signaled { signal: 9, left: false },
+        ];
+        for report in reports {
             assert_eq!(Report::from_bytes(report.to_bytes()).unwrap(), report);
         }
         for order in [Order::Terminate, Order::Kill, Order::Signal(2)] {
@@ -178,7 +195,7 @@ mod tests {
             let _ = decode(&bytes[4..4 + end]);
         }
         assert_eq!(decode(b""), None);
-        assert_eq!(decode(b"/bin/x\0x\0/\x0099999999999\0a\0"), None);
+        assert_eq!(decode(b"/bin/x\0/\x0099999999999\0a\0"), None);
     }
     #[test]
     fn a_nul_byte_is_refused_and_named() {

@@ -74,7 +74,7 @@ impl Guard {
             Report::Started(pid) => {
                 Ok(Running { pid: pid.unsigned_abs(), stdin: job.stdin, stdout: job.stdout, stderr: job.stderr, control })
             }
-            Report::Failed(errno) => Err(SpawnError::from_errno(errno, launch)),
+            Report::Failed(error) => Err(error),
             Report::Exited { .. } | Report::Signaled { .. } => Err(SpawnError::GuardGone),
         }
     }

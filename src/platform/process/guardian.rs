@@ -96,7 +96,7 @@ impl Guardian {
             Ok(Fork::Child) => return Role::Supervisor(job),
             Ok(Fork::Parent(pid)) => self.supervisors.extend(Pid::from_raw(pid)),
             Err(cause) => {
-                let report = Report::Failed(cause.raw_os_error().unwrap_or(libc::EAGAIN));
+                let report = Report::Failed(cause.into());
                 let _ = File::from(job.control).write_all(&report.to_bytes());
             }
         }

@@ -37,11 +37,9 @@ mod tests;
 #[cfg(unix)]
 pub use guard::Guard;
 #[cfg(unix)]
-pub use running::{Control, Exit, Running};
+pub use running::{Control, Exit, Running, unread};
 #[cfg(unix)]
 pub use signals::{signal_name, signal_number};
-#[cfg(unix)]
-pub use which::{Found, find_program};
 
 /// How long a tree that was asked to end has until it is killed.
 pub const KILL_AFTER: Duration = Duration::from_secs(3);
@@ -49,10 +47,8 @@ pub const KILL_AFTER: Duration = Duration::from_secs(3);
 /// What to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// Absolute path of the program.
-    pub program: PathBuf,
-    /// What the program is told it was called by.
-    pub name: OsString,
+    /// The program: a name to look for in the folders of the variable PATH (as `env` has it), or a path, from `cwd`.
+    pub program: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
     /// Absolute path of the folder it runs in.
@@ -64,7 +60,7 @@ pub struct Launch {
 }
 
 /// Why a program was not started.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpawnError {
     /// The program, or the interpreter that it names, does not exist.
     NoProgram,
@@ -82,26 +78,6 @@ pub enum SpawnError {
     GuardGone,
     /// Another system error, with its number.
     System(i32),
-}
-
-impl SpawnError {
-    #[cfg(unix)]
-    fn from_errno(errno: i32, launch: &Launch) -> Self {
-        use std::io::ErrorKind as K;
-        // The system does not say which of the two it could not reach.
-        match std::fs::metadata(&launch.cwd) {
-            Err(cause) if cause.kind() == K::NotFound => return Self::NoFolder,
-            Ok(folder) if folder.is_dir() && rustix::fs::access(&launch.cwd, rustix::fs::Access::EXEC_OK).is_ok() => {}
-            _ => return Self::NotAFolder,
-        }
-        match io::Error::from_raw_os_error(errno).kind() {
-            K::NotFound => Self::NoProgram,
-            K::PermissionDenied | K::IsADirectory | K::NotADirectory => Self::NotExecutable,
-            K::ArgumentListTooLong => Self::TooLarge,
-            _ if errno == libc::ENOEXEC => Self::NotExecutable,
-            _ => Self::System(errno),
-        }
-    }
 }
 
 impl From<io::Error> for SpawnError {

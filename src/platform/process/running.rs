@@ -94,3 +94,8 @@ impl Control {
         Report::from_bytes(bytes)
     }
 }
+
+/// Bytes that are in the pipe and were not read yet.
+pub fn unread(pipe: &pipe::Receiver) -> u64 {
+    rustix::io::ioctl_fionread(pipe).unwrap_or(0)
+}

@@ -1,16 +1,20 @@
 //! The process above each job: everything the job starts, and whatever becomes of it, stays below this one.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, setsid, wait};
 
 use super::frame::{self, Order, Report};
-use super::{KILL_AFTER, sys, tree};
+use super::which::{Found, find_program};
+use super::{KILL_AFTER, Launch, SpawnError, sys, tree};
+use crate::platform::host::search_path;
 
 /// Descriptors that come with a job.
 pub(super) struct Descriptors {
@@ -30,19 +34,19 @@ pub(super) fn run(descriptors: Descriptors) {
     sys::adopt_orphans();
     let Descriptors { control, stdout, stderr, stdin } = descriptors;
     let mut control = File::from(control);
-    let Ok(command) = read_request(&mut control) else { return };
-    match start(command, stdin, stdout, stderr) {
+    let Ok(launch) = read_request(&mut control) else { return };
+    match start(&launch, stdin, stdout, stderr) {
         Ok(root) => {
             let _ = control.write_all(&Report::Started(root.as_raw_pid()).to_bytes());
             Watch { control: Some(control), root, running: true, ending: None }.run();
         }
-        Err(cause) => {
-            let _ = control.write_all(&Report::Failed(cause.raw_os_error().unwrap_or(libc::EINVAL)).to_bytes());
+        Err(error) => {
+            let _ = control.write_all(&Report::Failed(error).to_bytes());
         }
     }
 }
 
-fn read_request(control: &mut File) -> io::Result<Command> {
+fn read_request(control: &mut File) -> io::Result<Launch> {
     let mut length = [0; 4];
     control.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length) as usize;
@@ -51,17 +55,38 @@ fn read_request(control: &mut File) -> io::Result<Command> {
     }
     let mut bytes = vec![0; length];
     control.read_exact(&mut bytes)?;
-    let launch = frame::decode(&bytes).ok_or(io::ErrorKind::InvalidData)?;
-    let mut command = Command::new(launch.program);
-    command.arg0(launch.name).args(launch.args).current_dir(launch.cwd).envs(launch.env).process_group(0);
-    Ok(command)
+    frame::decode(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The command is dropped here, and with it this process's copies of the pipes' ends.
-fn start(mut command: Command, stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Pid> {
-    command.stdin(stdin.map_or_else(Stdio::null, Stdio::from)).stdout(stdout).stderr(stderr);
-    let child = command.spawn()?;
-    Pid::from_raw(child.id() as i32).ok_or_else(|| io::ErrorKind::InvalidData.into())
+/// The pipes' ends of this process are closed on return.
+fn start(launch: &Launch, stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, SpawnError> {
+    check_folder(&launch.cwd)?;
+    let path = launch.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+    let program = match find_program(&launch.program, &path.unwrap_or_else(search_path), &launch.cwd) {
+        Found::Program(program) => program,
+        Found::NotExecutable => return Err(SpawnError::NotExecutable),
+        Found::Nothing => return Err(SpawnError::NoProgram),
+    };
+    let mut command = Command::new(program);
+    command.arg0(&launch.program).args(&launch.args).current_dir(&launch.cwd).envs(launch.env.iter().cloned());
+    command.process_group(0).stdin(stdin.map_or_else(Stdio::null, Stdio::from)).stdout(stdout).stderr(stderr);
+    let child = command.spawn().map_err(|cause| match cause.kind() {
+        // The program is there, so it is the interpreter in its first line that is missing.
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => SpawnError::NotExecutable,
+        ErrorKind::ArgumentListTooLong => SpawnError::TooLarge,
+        _ if cause.raw_os_error() == Some(libc::ENOEXEC) => SpawnError::NotExecutable,
+        _ => cause.into(),
+    })?;
+    Pid::from_raw(child.id() as i32).ok_or(SpawnError::System(libc::ESRCH))
+}
+
+/// The system does not say which of the two it could not reach, folder or program.
+fn check_folder(folder: &Path) -> Result<(), SpawnError> {
+    match std::fs::metadata(folder) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Err(SpawnError::NoFolder),
+        Ok(found) if found.is_dir() && access(folder, Access::EXEC_OK).is_ok() => Ok(()),
+        _ => Err(SpawnError::NotAFolder),
+    }
 }
 
 struct Watch {

@@ -20,14 +20,7 @@ pub(crate) const STUBBORN: &str = r#"
 "#;
 
 fn launch(program: &str, args: &[&str]) -> Launch {
-    Launch {
-        program: program.into(),
-        name: program.into(),
-        args: args.iter().map(Into::into).collect(),
-        cwd: "/".into(),
-        env: Vec::new(),
-        open_stdin: false,
-    }
+    Launch { program: program.into(), args: args.iter().map(Into::into).collect(), cwd: "/".into(), env: Vec::new(), open_stdin: false }
 }
 
 fn shell(script: &str, args: &[&str]) -> Launch {
@@ -112,6 +105,9 @@ async fn each_way_to_fail_is_told_apart() {
     assert_eq!(fails(launch("/nowhere/x", &[])).await, SpawnError::NoProgram);
     assert_eq!(fails(launch(file.to_str().unwrap(), &[])).await, SpawnError::NotExecutable);
     assert_eq!(fails(launch("/", &[])).await, SpawnError::NotExecutable);
+    assert_eq!(fails(launch("no-such-program", &[])).await, SpawnError::NoProgram);
+    assert_eq!(fails(launch("", &[])).await, SpawnError::NoProgram);
+    assert_eq!(fails(Launch { env: vec![("PATH".into(), "/nowhere".into())], ..launch("true", &[]) }).await, SpawnError::NoProgram);
     assert_eq!(fails(Launch { cwd: "/nowhere".into(), ..truth() }).await, SpawnError::NoFolder);
     assert_eq!(fails(Launch { cwd: file, ..truth() }).await, SpawnError::NotAFolder);
     assert_eq!(fails(launch("/bin/true", &["a\0b"])).await, SpawnError::Nul("args"));

@@ -7,19 +7,20 @@ use rustix::fs::{Access, access};
 
 /// What a search for a program came to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub(super) enum Found {
     /// Its absolute path.
     Program(PathBuf),
-    /// A file of that name that may not be run.
-    NotExecutable(PathBuf),
+    /// Only something of that name that may not be run.
+    NotExecutable,
     /// Nothing.
     Nothing,
 }
 
 /// Looks for a program: a name in the folders of `path` (as the variable PATH holds them), anything with a slash from
 /// `cwd`, an absolute path.
-pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Found {
+pub(super) fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Found {
     if program.is_empty() {
+        // Joined to a folder it would be the folder itself.
         return Found::Nothing;
     }
     if program.as_encoded_bytes().contains(&b'/') {
@@ -29,7 +30,7 @@ pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Found {
     for folder in std::env::split_paths(path) {
         match judge(cwd.join(folder).join(program)) {
             Found::Nothing => {}
-            Found::NotExecutable(file) => blocked = Found::NotExecutable(file),
+            Found::NotExecutable => blocked = Found::NotExecutable,
             program => return program,
         }
     }
@@ -37,13 +38,8 @@ pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Found {
 }
 
 fn judge(candidate: PathBuf) -> Found {
-    if !candidate.is_file() {
-        Found::Nothing
-    } else if access(&candidate, Access::EXEC_OK).is_ok() {
-        Found::Program(candidate)
-    } else {
-        Found::NotExecutable(candidate)
-    }
+    let Ok(found) = candidate.metadata() else { return Found::Nothing };
+    if found.is_file() && access(&candidate, Access::EXEC_OK).is_ok() { Found::Program(candidate) } else { Found::NotExecutable }
 }
 
 #[cfg(test)]
@@ -53,14 +49,13 @@ mod tests {
     #[test]
     fn a_program_is_found_where_a_shell_finds_it() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("data");
-        std::fs::File::create(&file).unwrap();
+        std::fs::File::create(dir.path().join("data")).unwrap();
         let find = |program: &str, path: &str| find_program(program.as_ref(), path.as_ref(), dir.path());
         assert!(matches!(find("sh", "/nowhere:/bin:/usr/bin"), Found::Program(path) if path.ends_with("sh")));
         assert!(matches!(find("/bin/sh", ""), Found::Program(_)));
         assert_eq!(find("sh", "/nowhere"), Found::Nothing);
-        assert_eq!(find("data", &dir.path().to_string_lossy()), Found::NotExecutable(file.clone()));
-        assert_eq!(find("./data", ""), Found::NotExecutable(dir.path().join("./data")));
+        assert_eq!(find("data", &dir.path().to_string_lossy()), Found::NotExecutable);
+        assert_eq!(find("./data", ""), Found::NotExecutable);
         assert_eq!(find("", "/bin"), Found::Nothing);
         assert_eq!(find("no\0pe", "/bin"), Found::Nothing);
     }

@@ -1,1 +1,0 @@
-//! Running commands: started, streamed, ended with all they started.

@@ -1,0 +1,100 @@
+//! The jobs that run now.
+
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Caller;
+use crate::api::execute::{Command, Job};
+use crate::base::sync::lock;
+use crate::base::{Code, Error, Result, clock, id};
+
+/// All jobs whose program has not ended.
+#[derive(Default)]
+pub(super) struct Table {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Oldest first; `execution.maxConcurrent` keeps it short.
+    entries: Vec<Entry>,
+    total: u64,
+}
+
+struct Entry {
+    job: Job,
+    owner: String,
+    cancel: CancellationToken,
+}
+
+/// A job's place in the table, given back when dropped.
+pub(super) struct Slot {
+    table: Arc<Table>,
+    id: String,
+}
+
+impl Table {
+    /// Takes a place for a job that is about to start.
+    ///
+    /// # Errors
+    /// `EXEC_MAX_CONCURRENT` when there are `most` already.
+    pub(super) fn reserve(self: &Arc<Self>, caller: &Caller, command: &Command, cancel: CancellationToken, most: u32) -> Result<Slot> {
+        let mut state = lock(&self.state);
+        if state.entries.len() >= most as usize {
+            return Err(Error::new(Code::ExecMaxConcurrent, format!("{} commands run already", state.entries.len()))
+                .hint("Wait for one to end, or raise execution.maxConcurrent on that machine."));
+        }
+        let id = id::job();
+        let job = Job {
+            job_id: id.clone(),
+            command: command.command.clone(),
+            args: command.args.clone().unwrap_or_default(),
+            started_at: clock::now(),
+            from_node_id: caller.node_id.clone(),
+            pid: None,
+        };
+        state.entries.push(Entry { job, owner: caller.name().to_owned(), cancel });
+        Ok(Slot { table: self.clone(), id })
+    }
+
+    pub(super) fn list(&self, caller: &Caller) -> Vec<Job> {
+        lock(&self.state).entries.iter().filter(|entry| caller.owns(&entry.owner)).map(|entry| entry.job.clone()).collect()
+    }
+
+    pub(super) fn cancel(&self, caller: &Caller, id: &str) -> Result<()> {
+        let state = lock(&self.state);
+        match state.entries.iter().find(|entry| entry.job.job_id == id && caller.owns(&entry.owner)) {
+            Some(entry) => {
+                entry.cancel.cancel();
+                Ok(())
+            }
+            None => Err(Error::new(Code::ExecJobNotFound, format!("no job {id} is running"))),
+        }
+    }
+
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let state = lock(&self.state);
+        (state.entries.len() as u64, state.total)
+    }
+}
+
+impl Slot {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+    /// The program runs.
+    pub(super) fn started(&mut self, pid: u32) {
+        let mut state = lock(&self.table.state);
+        state.total += 1;
+        if let Some(entry) = state.entries.iter_mut().find(|entry| entry.job.job_id == self.id) {
+            entry.job.pid = Some(pid);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        lock(&self.table.state).entries.retain(|entry| entry.job.job_id != self.id);
+    }
+}
