@@ -41,7 +41,8 @@ fn serve(session: &Session, detached: bool) -> Result<ExitCode> {
     let runtime = runtime.map_err(|error| failed("the runtime can't be started", error))?;
     let result = runtime.block_on(live(session, guard));
     runtime.shutdown_background();
-    if let Err(error) = &result {
+    // In the foreground the failure is told on standard error anyway.
+    if let (Err(error), true) = (&result, detached) {
         tracing::error!("{error}");
     }
     log.flush();

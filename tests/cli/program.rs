@@ -1,0 +1,79 @@
+//! The real program with a throw-away home.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use loopsy::home::Home;
+use loopsy::home::instance::{Instance, Running};
+
+/// A home, and the program that uses it. Its daemon is ended at the latest when this is dropped.
+pub struct Program {
+    folder: tempfile::TempDir,
+}
+
+/// What came of one run.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Program {
+    /// An empty home, before `init`.
+    pub fn bare() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+    /// A home whose daemon will listen on loopback and any free port.
+    pub fn ready() -> Self {
+        let program = Self::bare();
+        program.ok(&["init"]);
+        program.ok(&["config", "set", "server.host", "127.0.0.1"]);
+        program.ok(&["config", "set", "server.port", "0"]);
+        program
+    }
+    pub fn home(&self) -> Home {
+        Home::at(self.folder.path().join(".loopsy"))
+    }
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+    /// The program with these arguments, to be started.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loopsy"));
+        command.args(args).env("LOOPSY_DATA_DIR", self.home().root()).env("HOME", self.folder.path()).stdin(Stdio::null());
+        command
+    }
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+    /// Runs what must succeed; answers what it printed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+        ran.out
+    }
+    /// Runs what must fail with this status; answers what it said.
+    pub fn fails(&self, args: &[&str], code: i32) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, code, "{args:?}: {ran:?}");
+        assert!(!ran.err.contains("os error") && !ran.err.contains("panicked"), "{ran:?}");
+        ran.err
+    }
+    pub fn running(&self) -> Option<Running> {
+        Instance::running(&self.home())
+    }
+    pub fn config(&self) -> String {
+        std::fs::read_to_string(self.home().config()).unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.running().is_some() {
+            self.run(&["stop"]);
+        }
+    }
+}
