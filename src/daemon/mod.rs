@@ -1,6 +1,8 @@
 //! The daemon: its services, and one `Serve` for each operation.
 
 mod context;
+mod execute;
+mod execute_socket;
 mod forward;
 mod node;
 mod peers;
@@ -17,6 +19,7 @@ use crate::base::workers::Workers;
 use crate::home::reload::Reloader;
 use crate::home::settings::Settings;
 use crate::service::context::Context;
+use crate::service::jobs::Jobs;
 use crate::service::peers::Peers;
 
 /// What a daemon is made of.
@@ -25,6 +28,7 @@ pub struct Daemon {
     reloader: Reloader,
     identity: Identity,
     context: Context,
+    jobs: Jobs,
     peers: Peers,
     /// Where forwarded sockets run.
     connections: Workers,

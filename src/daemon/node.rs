@@ -39,7 +39,7 @@ impl Serve<StatusGet> for Daemon {
             version: self.identity.version.clone(),
             uptime: uptime(),
             peers: self.peers.counts(),
-            jobs: Default::default(),
+            jobs: self.jobs.counts(),
             context: ContextCounts { entries: self.context.count()? },
             build: Some(BUILD.into()),
             tls: self.settings.get().tls.enabled,

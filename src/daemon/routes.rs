@@ -2,6 +2,7 @@
 
 use super::Daemon;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
+use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
 use crate::api::peers::{PeerAdd, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename};
 use crate::http::Routes;
@@ -15,6 +16,11 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<OpenApiGet>()
         .serve::<ConfigReload>()
         .serve::<DaemonStop>()
+        .serve::<Execute>()
+        .serve::<ExecuteStream>()
+        .socket::<ExecuteSocket>()
+        .serve::<ExecuteCancel>()
+        .serve::<JobList>()
         .serve::<ContextSet>()
         .serve::<ContextGet>()
         .serve::<ContextDelete>()

@@ -29,6 +29,7 @@ use crate::net::{Listener, Network};
 use crate::platform::host;
 use crate::platform::process::Guard;
 use crate::service::context::Context;
+use crate::service::jobs::Jobs;
 use crate::service::peers::Peers;
 
 /// How often the configuration file is looked at.
@@ -118,6 +119,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         settings: settings.clone(),
         identity,
         context,
+        jobs: Jobs::new(guard, settings.clone(), services.clone()),
         peers,
         connections: connections.clone(),
         ending: ending.clone(),
@@ -146,8 +148,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
             looking.look_at_configuration();
         }
     });
+    let watching = daemon.clone();
     services.spawn_until_stop("guard watch", async move {
-        guard.gone().await;
+        watching.jobs.guard_gone().await;
         tracing::error!("the guard process is gone; the daemon ends, so that no command is left without one");
         ending.cancel();
     });
@@ -196,9 +199,10 @@ impl Running {
     /// Ends the daemon within five seconds: takes no more connections, ends jobs and streams, lets answers finish, writes what
     /// was accepted. Answers what had to be cut off.
     pub async fn stop(self) -> Vec<&'static str> {
-        let Self { daemon: _, accepting, connections, services, store, log, instance, .. } = self;
+        let Self { daemon, accepting, connections, services, store, log, instance, .. } = self;
         accepting.stop(GRACE).await;
         // Jobs take up to three seconds when they ignore the polite signal; their streams end with them.
+        daemon.jobs.stop().await;
         let mut left = services.stop(GRACE).await;
         // The store writes what it accepted and ends its watches; without that no connection with a watch would drain.
         left.extend(store.stop(GRACE).await);

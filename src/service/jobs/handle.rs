@@ -62,6 +62,24 @@ pub struct JobHandle {
     pub(super) cancel: CancellationToken,
 }
 
+/// A line to a job; it does not keep the job alive.
+#[derive(Clone)]
+pub struct Remote {
+    signals: mpsc::UnboundedSender<u8>,
+    cancel: CancellationToken,
+}
+
+impl Remote {
+    /// Sends a signal to the program's process group.
+    pub fn signal(&self, number: u8) {
+        let _ = self.signals.send(number);
+    }
+    /// Ends the job and all it started; its end still comes as [`Output::Ended`].
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+}
+
 /// How far a job is.
 pub(super) enum Stage {
     /// The program runs; this tells its end.
@@ -90,13 +108,9 @@ impl JobHandle {
     pub fn stdin(&mut self) -> Option<pipe::Sender> {
         self.stdin.take()
     }
-    /// Sends a signal to the program's process group.
-    pub fn signal(&self, number: u8) {
-        let _ = self.signals.send(number);
-    }
-    /// Ends the job and all it started; its end still comes as [`Output::Ended`].
-    pub fn cancel(&self) {
-        self.cancel.cancel();
+    /// What others can hold to speak to the job while its output is read.
+    pub fn remote(&self) -> Remote {
+        Remote { signals: self.signals.clone(), cancel: self.cancel.clone() }
     }
 
     /// The next piece of output, then the end, then nothing. Can be dropped and called again without loss.

@@ -8,6 +8,8 @@ mod utf8;
 mod watch;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::Caller;
 use crate::api::execute::{Command, Executed, Job};
+use crate::api::node::JobCounts;
 use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result};
 use crate::home::settings::Settings;
@@ -31,7 +34,7 @@ use handle::{Feed, Source, Stage};
 use table::Table;
 use watch::Watch;
 
-pub use handle::{Ended, JobHandle, Output, PIECE};
+pub use handle::{Ended, JobHandle, Output, PIECE, Remote};
 pub use utf8::Decoder;
 
 /// Where a job's standard input comes from.
@@ -140,7 +143,7 @@ impl Jobs {
     }
 
     /// How many jobs run now, and how many were started since the daemon was.
-    pub fn counts(&self) -> (u64, u64) {
+    pub fn counts(&self) -> JobCounts {
         self.table.counts()
     }
 
@@ -149,10 +152,11 @@ impl Jobs {
         self.guard.gone().await;
     }
 
-    /// Ends all jobs and all they started, waits until nothing is left (at most five seconds), and starts no others.
+    /// Ends all jobs and all they started, waits until nothing is left, and starts no others. Gives up after four
+    /// seconds; the guard still ends what is left then.
     pub async fn stop(&self) {
         self.stopping.cancel();
         self.alive.close();
-        let _ = tokio::time::timeout(KILL_AFTER + Duration::from_secs(2), self.alive.wait()).await;
+        let _ = tokio::time::timeout(KILL_AFTER + Duration::from_secs(1), self.alive.wait()).await;
     }
 }

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Caller;
 use crate::api::execute::{Command, Job};
+use crate::api::node::JobCounts;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Result, clock, id};
 
@@ -73,9 +74,9 @@ impl Table {
         }
     }
 
-    pub(super) fn counts(&self) -> (u64, u64) {
+    pub(super) fn counts(&self) -> JobCounts {
         let state = lock(&self.state);
-        (state.entries.len() as u64, state.total)
+        JobCounts { active: state.entries.len() as u32, total: state.total }
     }
 }
 

@@ -7,37 +7,14 @@ use std::path::Path;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
+use super::testing::{command, jobs, jobs_with, owner, sh};
 use super::*;
 use crate::api::Permission;
 use crate::api::caller::Role;
-use crate::home::config::Config;
-
-fn jobs_with(change: impl FnOnce(&mut Config)) -> Jobs {
-    let mut config = Config::default();
-    config.execution.denylist.clear();
-    change(&mut config);
-    Jobs::new(Guard::start().unwrap(), Settings::new(config), Workers::default())
-}
-
-fn jobs() -> Jobs {
-    jobs_with(|_| {})
-}
-
-fn owner() -> Caller {
-    Caller::new(Role::Owner, "node-of-owner".into(), Ipv4Addr::LOCALHOST.into())
-}
 
 fn peer(name: &str) -> Caller {
     let role = Role::Peer { name: name.into(), permissions: vec![Permission::Execute], legacy: false };
     Caller::new(role, format!("node-of-{name}"), Ipv4Addr::LOCALHOST.into())
-}
-
-fn command(program: &str, args: &[&str]) -> Command {
-    Command { command: program.into(), args: Some(args.iter().map(ToString::to_string).collect()), ..Command::default() }
-}
-
-fn sh(script: &str) -> Command {
-    command("sh", &["-c", script])
 }
 
 async fn run(command: Command) -> Executed {
@@ -141,7 +118,7 @@ async fn a_wrong_folder_or_argument_is_an_answer_not_a_crash() {
     assert_eq!(fails(command("", &[])).await.code, Code::InvalidRequest);
     assert_eq!(fails(command("true", &[&"x".repeat(3 << 20)])).await.code, Code::InvalidRequest);
     assert_eq!(fails(command("/etc/passwd", &[])).await.code, Code::ExecFailed);
-    assert_eq!(jobs.counts(), (0, 0));
+    assert_eq!(jobs.counts(), JobCounts { active: 0, total: 0 });
     assert_eq!(jobs.run(&owner(), command("true", &[])).await.unwrap().exit_code, Some(0));
 }
 
@@ -178,7 +155,7 @@ async fn a_caller_that_leaves_takes_its_command_along() {
     gone(grandchild).await;
     assert!(timeout(Duration::from_millis(50), jobs.run(&owner(), command("sleep", &["61"]))).await.is_err());
     jobs.stop().await;
-    assert_eq!(jobs.counts(), (0, 2));
+    assert_eq!(jobs.counts(), JobCounts { active: 0, total: 2 });
 }
 
 /// known fault 48
@@ -212,7 +189,7 @@ async fn background_processes_live_on_until_the_service_stops() {
     let done = jobs.run(&owner(), sh("sleep 60 > /dev/null 2>&1 & echo $!")).await.unwrap();
     let pid: u32 = done.stdout.trim().parse().unwrap();
     assert!(Path::new(&format!("/proc/{pid}")).exists());
-    assert_eq!(jobs.counts(), (0, 1));
+    assert_eq!(jobs.counts(), JobCounts { active: 0, total: 1 });
     jobs.stop().await;
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
     assert_eq!(jobs.run(&owner(), command("true", &[])).await.unwrap_err().code, Code::ShuttingDown);
@@ -240,10 +217,10 @@ async fn jobs_are_seen_and_ended_by_their_owners_alone() {
     assert_eq!((jobs.list(&owner()).len(), jobs.list(&peer("leo")).len()), (1, 0));
     assert_eq!(jobs.cancel(&peer("leo"), job.id()).unwrap_err().code, Code::ExecJobNotFound);
     assert_eq!(jobs.cancel(&owner(), "nope").unwrap_err().code, Code::ExecJobNotFound);
-    assert_eq!(jobs.counts(), (1, 1));
+    assert_eq!(jobs.counts(), JobCounts { active: 1, total: 1 });
     jobs.cancel(&kai, job.id()).unwrap();
     assert!(end(&mut job).await.killed);
-    assert_eq!(jobs.counts(), (0, 1));
+    assert_eq!(jobs.counts(), JobCounts { active: 0, total: 1 });
     assert_eq!(jobs.cancel(&kai, job.id()).unwrap_err().code, Code::ExecJobNotFound);
 }
 
@@ -251,7 +228,7 @@ async fn jobs_are_seen_and_ended_by_their_owners_alone() {
 async fn a_signal_reaches_the_command() {
     let jobs = jobs();
     let mut job = jobs.start(&owner(), command("sleep", &["60"]), Input::Given).await.unwrap();
-    job.signal(2);
+    job.remote().signal(2);
     let ended = end(&mut job).await;
     assert_eq!((ended.signal.as_deref(), ended.killed), (Some("SIGINT"), false));
 }
@@ -261,7 +238,7 @@ async fn no_more_run_at_once_than_the_configuration_says() {
     let jobs = jobs_with(|config| config.execution.max_concurrent = 1);
     let mut job = jobs.start(&owner(), command("sleep", &["60"]), Input::Given).await.unwrap();
     assert_eq!(jobs.run(&owner(), command("true", &[])).await.unwrap_err().code, Code::ExecMaxConcurrent);
-    job.cancel();
+    job.remote().cancel();
     end(&mut job).await;
     assert_eq!(jobs.run(&owner(), command("true", &[])).await.unwrap().exit_code, Some(0));
     assert_eq!(jobs.run(&owner(), command("nope", &[])).await.unwrap_err().code, Code::ExecFailed);
@@ -274,7 +251,7 @@ async fn a_hundred_at_once() {
     let owner = owner();
     let all = futures_util::future::join_all((0..100).map(|_| jobs.run(&owner, command("true", &[])))).await;
     assert!(all.into_iter().all(|done| done.unwrap().exit_code == Some(0)));
-    assert_eq!(jobs.counts(), (0, 100));
+    assert_eq!(jobs.counts(), JobCounts { active: 0, total: 100 });
 }
 
 /// known faults 16 and 51
