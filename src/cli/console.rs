@@ -76,6 +76,11 @@ impl Console {
             Error::new(Code::Internal, format!("standard output can't be written: {}", io_words(&error)))
         })
     }
+    /// Writes bytes to standard error as they are: a command's own.
+    pub fn error_bytes(&self, bytes: &[u8]) -> Result<()> {
+        let failed = |error: io::Error| Error::new(Code::Internal, format!("standard error can't be written: {}", io_words(&error)));
+        io::stderr().lock().write_all(bytes).map_err(failed)
+    }
     /// Prints a line of the result.
     pub fn line(&self, text: impl Display) -> Result<()> {
         self.bytes(format!("{text}\n").as_bytes())
@@ -98,6 +103,14 @@ impl Console {
         if !self.quiet {
             self.tell(&format!("{text}\n"));
         }
+    }
+    /// Says that something was done: with `--json` the API's answer, else in words on standard error.
+    pub fn done(&self, answer: &impl Serialize, words: impl Display) -> Result<()> {
+        if self.json {
+            return self.json(answer);
+        }
+        self.note(words);
+        Ok(())
     }
     /// Warns on standard error.
     pub fn warn(&self, text: impl Display) {

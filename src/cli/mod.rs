@@ -4,6 +4,7 @@ pub mod app;
 pub mod commands;
 pub mod console;
 pub mod failure;
+pub mod reach;
 pub mod session;
 
 use std::ffi::OsString;
@@ -49,7 +50,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
-    use commands::{config, daemon, init, key, logs, shell, start, status, stop};
+    use commands::{api, config, context, daemon, exec, init, key, logs, peers, shell, start, status, stop};
     match command {
         Command::Init => init::run(session),
         Command::Start(args) => start::run(session, &args),
@@ -62,13 +63,13 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Logs(args) => logs::run(session, &args),
         Command::Completions { shell } => shell::completions(session, shell),
         Command::Man { folder } => shell::man(session, &folder),
-        Command::Exec(_)
-        | Command::Send(_)
-        | Command::Pull(_)
-        | Command::Context(_)
-        | Command::Peers(_)
-        | Command::Api(_)
-        | Command::Demo => Err(crate::base::Error::new(crate::base::Code::NotFound, "this build does not have the command yet")),
+        Command::Exec(args) => exec::run(session, &args),
+        Command::Context(action) => context::run(session, action),
+        Command::Peers(args) => peers::run(session, args),
+        Command::Api(args) => api::run(session, &args),
+        Command::Send(_) | Command::Pull(_) | Command::Demo => {
+            Err(crate::base::Error::new(crate::base::Code::NotFound, "this build does not have the command yet"))
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::address::Address;
@@ -14,14 +16,61 @@ use crate::base::sync::lock;
 /// Bytes under way on one stream before the writer waits.
 const BUFFER: usize = 64 * 1024;
 
-type Arrival = (DuplexStream, SocketAddr);
+type Arrival = (Wire, SocketAddr);
 
 #[derive(Default)]
 struct State {
     hosts: Vec<String>,
     listening: HashMap<(IpAddr, u16), mpsc::Sender<Arrival>>,
     cut: HashSet<IpAddr>,
+    wires: Vec<([IpAddr; 2], Weak<Mutex<Fate>>)>,
     next_port: u16,
+}
+
+/// What becomes of a stream.
+#[derive(Default)]
+struct Fate {
+    broken: bool,
+    waiting: Vec<Waker>,
+}
+
+/// One end of a stream that breaks when a host at either end is cut off.
+pub struct Wire {
+    stream: DuplexStream,
+    fate: Arc<Mutex<Fate>>,
+}
+
+impl Wire {
+    fn check(&self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut fate = lock(&self.fate);
+        if fate.broken {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        if !fate.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            fate.waiting.push(cx.waker().clone());
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 /// The network.
@@ -38,9 +87,18 @@ impl Memory {
         });
         Host { network: self.clone(), ip: Ipv4Addr::from(0x0a00_0001 + at as u32).into() }
     }
-    /// Takes a host off the network: new streams to and from it fail.
+    /// Takes a host off the network: its streams to others break, and new ones fail.
     pub fn cut(&self, host: &Host) {
-        lock(&self.0).cut.insert(host.ip);
+        let mut state = lock(&self.0);
+        state.cut.insert(host.ip);
+        state.wires.retain(|(_, fate)| fate.strong_count() > 0);
+        for (_, fate) in state.wires.iter().filter(|(ends, _)| ends.contains(&host.ip) && ends[0] != ends[1]) {
+            if let Some(fate) = fate.upgrade() {
+                let mut fate = lock(&fate);
+                fate.broken = true;
+                fate.waiting.drain(..).for_each(Waker::wake);
+            }
+        }
     }
     /// Puts it back.
     pub fn heal(&self, host: &Host) {
@@ -60,8 +118,8 @@ impl Host {
     pub fn ip(&self) -> IpAddr {
         self.ip
     }
-    pub(super) async fn dial(&self, address: &Address) -> io::Result<DuplexStream> {
-        let (sender, from) = {
+    pub(super) async fn dial(&self, address: &Address) -> io::Result<Wire> {
+        let (sender, from, target) = {
             let state = lock(&self.network.0);
             let local = address.is_loopback();
             let by_name =
@@ -73,9 +131,12 @@ impl Host {
             }
             let sender = state.listening.get(&(target, address.port)).cloned();
             let from = if local { Ipv4Addr::LOCALHOST.into() } else { self.ip };
-            (sender.ok_or(io::ErrorKind::ConnectionRefused)?, SocketAddr::new(from, 1))
+            (sender.ok_or(io::ErrorKind::ConnectionRefused)?, SocketAddr::new(from, 1), target)
         };
         let (here, there) = tokio::io::duplex(BUFFER);
+        let fate = Arc::new(Mutex::new(Fate::default()));
+        lock(&self.network.0).wires.push(([self.ip, target], Arc::downgrade(&fate)));
+        let (here, there) = (Wire { stream: here, fate: fate.clone() }, Wire { stream: there, fate });
         sender.send((there, from)).await.map_err(|_| io::ErrorKind::ConnectionRefused)?;
         Ok(here)
     }

@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::address::Address;
-use super::memory::{Host, Incoming};
+use super::memory::{Host, Incoming, Wire};
 use super::socket;
 
 /// A way to reach daemons.
@@ -72,7 +72,7 @@ impl Listener {
 
 enum Transport {
     Tcp(TcpStream),
-    Memory(DuplexStream),
+    Memory(Wire),
 }
 
 /// Bytes both ways.
@@ -85,7 +85,7 @@ impl Stream {
     fn tcp(stream: TcpStream) -> Self {
         Self { transport: Transport::Tcp(stream), peeked: None }
     }
-    fn memory(stream: DuplexStream) -> Self {
+    fn memory(stream: Wire) -> Self {
         Self { transport: Transport::Memory(stream), peeked: None }
     }
     /// Waits for the first byte and leaves it to be read again.

@@ -1,11 +1,15 @@
 //! One file per noun: each takes its arguments and the session, and answers the exit status.
 
+pub mod api;
 pub mod config;
+pub mod context;
 pub mod daemon;
+pub mod exec;
 pub mod init;
 pub mod key;
 pub mod log_lines;
 pub mod logs;
+pub mod peers;
 pub mod shell;
 pub mod start;
 pub mod status;

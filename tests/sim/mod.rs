@@ -1,0 +1,4 @@
+//! Many daemons in one process, with time that is moved.
+
+mod peers;
+mod store;
