@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use super::operation::{BASE, Operation, Spec};
 use crate::base::{Error, Result};
 
+/// Header with the number of a failure: the answer to HEAD has no body that could tell it.
+pub const ERROR: &str = "x-loopsy-error";
+
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text as one segment of a path (as JavaScript's `encodeURIComponent`, a little stricter).

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::transfer::{CHECKSUM, FILE_SIZE, MODE, MTIME, OFFSET};
-use crate::api::{Data, Download, Event, Events, File, Listed, Listing, Many, One, Piece, Reply, sse};
+use crate::api::{Data, Download, Event, Events, File, Listed, Listing, Many, One, Piece, Reply, sse, wire};
 use crate::base::{Code, Error, Failure, Result};
 
 /// Largest JSON answer that is read whole, bytes.
@@ -46,13 +46,15 @@ async fn json<T: DeserializeOwned>(body: Incoming) -> Result<T> {
 /// The failure that an answer holds.
 pub(super) async fn failure(response: Response<Incoming>) -> Error {
     let status = response.status();
+    let code = number(response.headers(), wire::ERROR).and_then(|code| Code::from_number(code.try_into().ok()?));
     let Ok(body) = whole(response.into_body(), FAILURE_LIMIT).await else { return broken(status) };
     match serde_json::from_slice::<Failure>(&body) {
         Ok(failure) => failure.error,
         // The answer to HEAD has no body, and what is not Loopsy has other envelopes.
-        Err(_) if body.is_empty() && status == StatusCode::NOT_FOUND => Error::new(Code::NotFound, "no such thing there"),
-        Err(_) if body.is_empty() && status == StatusCode::FORBIDDEN => Error::new(Code::AuthForbidden, "not allowed there"),
-        Err(_) => strange(format!("status {status}")),
+        Err(_) => match code.filter(|_| body.is_empty()) {
+            Some(code) => Error::new(code, code.meaning().trim_end_matches('.').to_lowercase()),
+            None => strange(format!("status {status}")),
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use serde::Serialize;
 
+use crate::api::wire;
 use crate::base::{Code, Error, Failure};
 
 /// What breaks a body off; the connection is closed, so that the reader can't take a part for the whole.
@@ -42,6 +43,7 @@ pub fn failure(error: &Error) -> Response<Body> {
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json(status, &Failure { error: error.clone() });
     let headers = response.headers_mut();
+    headers.insert(wire::ERROR, error.code.number().into());
     let fixed = match error.code {
         Code::AuthMissingKey => Some((header::WWW_AUTHENTICATE, "Bearer")),
         Code::AuthTlsRequired => Some((header::UPGRADE, "TLS/1.2, HTTP/1.1")),

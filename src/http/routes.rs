@@ -128,12 +128,19 @@ impl<S: Send + Sync + 'static> Routes<S> {
             Box::pin(async move {
                 let Exchange { caller, params, request, .. } = exchange;
                 let (parts, incoming) = request.into_parts();
-                let op = match decode::<O>(&params, &parts, &[]) {
-                    Ok(op) => op,
-                    Err(error) => return Outcome::failed(&error),
+                let op = decode::<O>(&params, &parts, &[]);
+                let target = op.as_ref().ok().and_then(|op| op.target().map(str::to_owned));
+                let (upload, rest) = Upload::new(parts.headers, incoming);
+                let result = match op {
+                    Ok(op) => service.serve_raw(&caller, op, upload).await.and_then(respond::<O>),
+                    Err(error) => {
+                        drop(upload);
+                        Err(error)
+                    }
                 };
-                let target = op.target().map(str::to_owned);
-                let result = service.serve_raw(&caller, op, Upload::new(parts.headers, incoming)).await.and_then(respond::<O>);
+                if result.is_err() {
+                    rest.drain().await;
+                }
                 Outcome::of(result, target)
             })
         }))

@@ -1,24 +1,67 @@
 //! A raw body on its way in.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
+use tokio::sync::oneshot;
 
 use crate::api::transfer::CHECKSUM;
 use crate::api::{Piece, Pieces};
 use crate::base::{Code, Error, Result};
 
+/// How long the rest of a refused upload is read and thrown away. HTTP/1.1 clients look at the answer when they have sent
+/// all, and lose it when the connection is closed on them before that.
+const DRAIN: Duration = Duration::from_secs(10);
+
 /// A request whose body the handler reads as it comes.
 pub struct Upload {
     headers: HeaderMap,
-    body: Incoming,
+    body: Lent,
+}
+
+/// A body that is given back when its reader is done with it.
+struct Lent {
+    body: Option<Incoming>,
+    back: Option<oneshot::Sender<Incoming>>,
+}
+
+impl Lent {
+    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+        self.body.as_mut()?.frame().await
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(body), Some(back)) = (self.body.take(), self.back.take()) {
+            // Nobody waits for it after a success.
+            let _ = back.send(body);
+        }
+    }
+}
+
+/// What a handler has left of an upload.
+pub(super) struct Rest(oneshot::Receiver<Incoming>);
+
+impl Rest {
+    /// Reads it to its end and throws it away, within a time limit.
+    pub(super) async fn drain(self) {
+        let read = async {
+            let Ok(mut body) = self.0.await else { return };
+            while let Some(Ok(_)) = body.frame().await {}
+        };
+        let _ = tokio::time::timeout(DRAIN, read).await;
+    }
 }
 
 impl Upload {
-    pub(super) fn new(headers: HeaderMap, body: Incoming) -> Self {
-        Self { headers, body }
+    pub(super) fn new(headers: HeaderMap, body: Incoming) -> (Self, Rest) {
+        let (back, rest) = oneshot::channel();
+        (Self { headers, body: Lent { body: Some(body), back: Some(back) } }, Rest(rest))
     }
     /// The request's headers.
     pub fn headers(&self) -> &HeaderMap {
