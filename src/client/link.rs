@@ -66,6 +66,13 @@ impl Link {
     pub fn via(&self, peer: &str) -> Self {
         Self { via: Some(peer.into()), ..self.clone() }
     }
+    /// Whose daemon answers in the end, for telling lines apart.
+    pub fn whose(&self) -> String {
+        match &self.via {
+            Some(peer) => format!("{peer} via {}", self.target),
+            None => self.target.to_string(),
+        }
+    }
     /// Where the line goes.
     pub fn target(&self) -> &Address {
         &self.target
@@ -94,6 +101,14 @@ impl Link {
     where
         O::Reply: Receive,
     {
+        self.upload_as(op, "application/octet-stream", pieces).await
+    }
+
+    /// The same with another content type, such as a form's.
+    pub async fn upload_as<O: Operation>(&self, op: &O, content_type: &str, pieces: Pieces) -> Result<Output<O>>
+    where
+        O::Reply: Receive,
+    {
         let Encoded { target, headers, .. } = wire::encode(op)?;
         let frames = pieces.map(|piece| match piece? {
             Piece::Data(bytes) => Ok(Frame::data(bytes)),
@@ -104,7 +119,9 @@ impl Link {
             }
         });
         let mut request = self.request(O::SPEC.method, &target, &headers, StreamBody::new(frames).boxed_unsync())?;
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        request
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).map_err(|cause| Error::internal("a content type", cause))?);
         request.headers_mut().insert(header::TRAILER, HeaderValue::from_static(CHECKSUM));
         O::Reply::receive(self.send(request).await?).await
     }

@@ -2,6 +2,7 @@
 
 pub mod connector;
 pub mod fan_out;
+pub mod files;
 pub mod forward;
 pub mod link;
 pub mod local;

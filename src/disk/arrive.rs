@@ -29,6 +29,8 @@ pub struct Arrival {
     pub size: Option<u64>,
     /// SHA-256 of the whole, where known up front.
     pub checksum: Option<String>,
+    /// Whether content without any checksum is refused.
+    pub must_match: bool,
     /// Permission bits; those of the file that is replaced unless given.
     pub mode: Option<u32>,
     /// Time of the last change, milliseconds since the epoch.
@@ -106,6 +108,9 @@ impl Arrival {
             if !expected.eq_ignore_ascii_case(&checksum) {
                 return Err(mismatch(&self.shown));
             }
+        }
+        if self.must_match && self.checksum.is_none() && inflow.checksum().is_none() {
+            return Err(mismatch(&self.shown));
         }
         if let Some(mode) = mode {
             files::set_mode(&part.file, mode).map_err(failed)?;

@@ -9,11 +9,13 @@ pub mod leave;
 pub mod manifest;
 mod part;
 mod running_hash;
+mod spool;
 pub mod tree_in;
 pub mod tree_out;
 mod walk;
 
 pub use flow::{Inflow, Outflow, pour, spring};
+pub use spool::spool;
 pub use walk::MOST_ENTRIES;
 
 use std::io;

@@ -89,6 +89,7 @@ impl Transfer {
             token,
             size: put.size,
             checksum: put.checksum,
+            must_match: false,
             mode: put.mode,
             modified: put.modified,
             offset: put.offset,
@@ -98,6 +99,11 @@ impl Transfer {
         let arrived = arrive::receive(arrival, body, upload.stop()).await?;
         let duration = began.elapsed().as_millis() as u64;
         Ok(Received { path: target.path.display().to_string(), size: arrived.size, checksum: arrived.checksum, duration })
+    }
+
+    /// Keeps content of which it is not known yet where it goes; `folder` is a private one.
+    pub async fn spool(&self, folder: &Path, body: Pieces) -> Result<Pieces> {
+        disk::spool(folder, self.settings.get().transfer.max_file_size, body).await
     }
 
     /// How much is there of an upload that broke off. One that stands still on a dead connection is ended first.
