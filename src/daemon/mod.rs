@@ -8,7 +8,9 @@ mod node;
 mod peers;
 pub mod routes;
 pub mod run;
+mod transfer;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -21,6 +23,7 @@ use crate::home::settings::Settings;
 use crate::service::context::Context;
 use crate::service::jobs::Jobs;
 use crate::service::peers::Peers;
+use crate::service::transfer::Transfer;
 
 /// What a daemon is made of.
 pub struct Daemon {
@@ -30,6 +33,9 @@ pub struct Daemon {
     context: Context,
     jobs: Jobs,
     peers: Peers,
+    transfer: Transfer,
+    /// The data directory, where what arrives too early is put aside.
+    private: PathBuf,
     /// Where forwarded sockets run.
     connections: Workers,
     /// Is cancelled when somebody asks for the end.

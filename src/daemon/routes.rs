@@ -5,6 +5,7 @@ use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, Co
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
 use crate::api::peers::{PeerAdd, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename};
+use crate::api::transfer::{TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TreePull, TreePut};
 use crate::http::Routes;
 
 /// Every operation that a daemon serves.
@@ -33,4 +34,12 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<PeerFind>()
         .serve::<PeerRename>()
         .serve::<PeerHandshake>()
+        .raw::<TransferPush>()
+        .raw::<TransferPut>()
+        .serve::<TransferPutState>()
+        .serve::<TransferPull>()
+        .serve::<TransferList>()
+        .serve::<TransferManifest>()
+        .serve::<TreePull>()
+        .raw::<TreePut>()
 }

@@ -1,6 +1,7 @@
 //! A daemon's life: start in order, say ready, wait, stop in reverse.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,7 +31,9 @@ use crate::platform::host;
 use crate::platform::process::Guard;
 use crate::service::context::Context;
 use crate::service::jobs::Jobs;
+use crate::service::paths::Paths;
 use crate::service::peers::Peers;
+use crate::service::transfer::Transfer;
 
 /// How often the configuration file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -111,6 +114,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let (peers, peer_warnings) = peers?;
     warnings.extend(peer_warnings);
 
+    let paths = Paths::new(settings.clone(), host::home_dir(), data_directories(&home));
+    let transfer = Transfer::new(paths, settings.clone());
+
     let routes = routes();
     let ending = CancellationToken::new();
     let known = peers.clone();
@@ -121,6 +127,8 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         context,
         jobs: Jobs::new(guard, settings.clone(), services.clone()),
         peers,
+        transfer,
+        private: home.root().to_owned(),
         connections: connections.clone(),
         ending: ending.clone(),
         openapi: openapi::document(&routes.descriptions()),
@@ -157,6 +165,16 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     instance.announce(SocketAddr::new(loopback, port))?;
     let ready = Ready { event: "ready".into(), pid: std::process::id(), port, node_id, warnings };
     Ok(Running { daemon, ready, accepting, connections, services, store, log, instance })
+}
+
+/// Every data directory that is known here: this daemon's, the one whose session it may be, and the usual one.
+fn data_directories(home: &Home) -> Vec<PathBuf> {
+    let root = home.root();
+    let mut all = vec![root.to_owned(), host::home_dir().join(".loopsy")];
+    if let Some(sessions) = root.parent().filter(|parent| parent.ends_with("sessions")) {
+        all.extend(sessions.parent().map(Path::to_owned));
+    }
+    all
 }
 
 fn loopback(listener: &Listener) -> std::net::IpAddr {
