@@ -61,6 +61,10 @@ impl Console {
     pub fn is_terminal(&self) -> bool {
         self.out_is_terminal
     }
+    /// Whether standard error is a terminal, where a progress bar can be drawn.
+    pub fn errors_are_seen(&self) -> bool {
+        io::stderr().is_terminal()
+    }
     /// Whether whoever read standard output has gone away (`… | head`), which ends a command quietly.
     pub fn reader_gone(&self) -> bool {
         self.reader_gone.load(Ordering::Relaxed)

@@ -4,6 +4,7 @@ pub mod app;
 pub mod commands;
 pub mod console;
 pub mod failure;
+pub mod launch;
 pub mod reach;
 pub mod session;
 
@@ -50,7 +51,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
-    use commands::{api, config, context, daemon, exec, init, key, logs, peers, shell, start, status, stop};
+    use commands::{api, config, context, daemon, demo, exec, init, key, logs, peers, shell, start, status, stop, transfer};
     match command {
         Command::Init => init::run(session),
         Command::Start(args) => start::run(session, &args),
@@ -67,9 +68,9 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Context(action) => context::run(session, action),
         Command::Peers(args) => peers::run(session, args),
         Command::Api(args) => api::run(session, &args),
-        Command::Send(_) | Command::Pull(_) | Command::Demo => {
-            Err(crate::base::Error::new(crate::base::Code::NotFound, "this build does not have the command yet"))
-        }
+        Command::Send(args) => transfer::send(session, &args),
+        Command::Pull(args) => transfer::pull(session, &args),
+        Command::Demo => demo::run(session),
     }
 }
 
