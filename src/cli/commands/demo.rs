@@ -46,14 +46,22 @@ pub fn run(session: &Session) -> Result<ExitCode> {
 async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine, key: Secret) -> Result<()> {
     let (leo_link, kai_link) = (leo.link()?, kai.link()?);
     for (link, other, name) in [(&leo_link, kai, "kai"), (&kai_link, leo, "leo")] {
-        let op = PeerAdd { address: "127.0.0.1".into(), port: other.port, node_id: None, hostname: None, name: Some(name.into()), key: Some(key.clone()) };
+        let op = PeerAdd {
+            address: "127.0.0.1".into(),
+            port: other.port,
+            node_id: None,
+            hostname: None,
+            name: Some(name.into()),
+            key: Some(key.clone()),
+        };
         let peer = link.call(&op).await?;
         expect(peer.status == PeerState::Online && peer.trusted, "the two do not know each other")?;
     }
     steps.done("leo and kai know each other and share a key");
 
     let to_kai = leo_link.via("kai");
-    let ran = to_kai.call(&Execute(execute::Command { command: "uname".into(), args: Some(vec!["-sm".into()]), ..Default::default() })).await?;
+    let ran =
+        to_kai.call(&Execute(execute::Command { command: "uname".into(), args: Some(vec!["-sm".into()]), ..Default::default() })).await?;
     expect(ran.exit_code == Some(0) && !ran.stdout.is_empty(), "the command failed")?;
     steps.done(&format!("leo ran a command on kai: uname -sm said {:?}", ran.stdout.trim()));
 
@@ -67,7 +75,8 @@ async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine
     expect(std::fs::read(&back).is_ok_and(|read| read == content), "the file came back changed")?;
     steps.done("leo pulled it back: the same, byte for byte");
 
-    let set = ContextSet { key: "demo/greeting".into(), value: "hello from kai".into(), ttl: Some(60.0), if_match: None, if_none_match: None };
+    let set =
+        ContextSet { key: "demo/greeting".into(), value: "hello from kai".into(), ttl: Some(60.0), if_match: None, if_none_match: None };
     kai_link.via("leo").call(&set).await?;
     let got = leo_link.call(&ContextGet { key: set.key }).await?;
     expect(got.value.as_deref() == Some("hello from kai"), "the value did not arrive")?;

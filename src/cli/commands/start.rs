@@ -8,8 +8,8 @@ use crate::api::node::{Health, HealthGet};
 use crate::base::{Code, Error, Result};
 use crate::cli::{Session, app, launch};
 use crate::client::Link;
-use crate::home::instance::Instance;
 use crate::home::config_file;
+use crate::home::instance::Instance;
 use crate::net::{Address, Network};
 
 /// How long whoever has the port has to say who it is.

@@ -49,10 +49,18 @@ pub fn send(session: &Session, args: &Send) -> Result<ExitCode> {
 async fn send_one(files: &Files, source: &str, dest: &str, into: bool, recursive: bool) -> Result<Done> {
     if source == "-" {
         if into {
-            return Err(Error::invalid("standard input has no name to go into a folder under").hint("Name the file: loopsy send <peer> - <folder>/<name>"));
+            return Err(Error::invalid("standard input has no name to go into a folder under")
+                .hint("Name the file: loopsy send <peer> - <folder>/<name>"));
         }
         let sent = files.push_stream(tokio::io::stdin(), None, dest).await?;
-        return Ok(Done { source: source.into(), path: sent.path, size: sent.size, checksum: Some(sent.checksum), files: None, same: None });
+        return Ok(Done {
+            source: source.into(),
+            path: sent.path,
+            size: sent.size,
+            checksum: Some(sent.checksum),
+            files: None,
+            same: None,
+        });
     }
     let path = Path::new(source);
     if path.is_dir() {
@@ -86,7 +94,8 @@ pub fn pull(session: &Session, args: &Pull) -> Result<ExitCode> {
 async fn pull_one(files: &Files, args: &Pull) -> Result<Option<Done>> {
     if args.dest == "-" {
         if args.how.recursive {
-            return Err(Error::invalid("a folder does not fit into standard output").hint("Pull it into a folder, or: loopsy exec <peer> tar c <folder>"));
+            return Err(Error::invalid("a folder does not fit into standard output")
+                .hint("Pull it into a folder, or: loopsy exec <peer> tar c <folder>"));
         }
         files.pull_stream(&args.src, tokio::io::stdout()).await?;
         return Ok(None);

@@ -46,12 +46,18 @@ pub struct Files {
     link: Link,
     capabilities: Vec<String>,
     watch: Watch,
+    resumes: bool,
 }
 
 impl Files {
     /// `capabilities` are the far daemon's, as its identity tells: what it can't do is done in the Node version's way.
     pub fn new(link: Link, capabilities: &[String], watch: Watch) -> Self {
-        Self { link, capabilities: capabilities.to_vec(), watch }
+        Self { link, capabilities: capabilities.to_vec(), watch, resumes: true }
+    }
+
+    /// Starts every file from its beginning, whatever an earlier try left.
+    pub fn anew(self) -> Self {
+        Self { resumes: false, ..self }
     }
 
     fn can(&self, capability: &str) -> bool {

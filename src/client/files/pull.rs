@@ -42,7 +42,7 @@ impl Files {
     async fn try_pull(&self, source: &str, target: &Path, reached: &Arc<AtomicU64>) -> Result<(PathBuf, Arrived)> {
         let (place, dir, unfinished) = place(source, target).await?;
         let mut begun = None;
-        if unfinished && self.can("transfer-v2") {
+        if unfinished && self.resumes && self.can("transfer-v2") {
             begun = self.continued(source, &dir).await?;
         }
         let download = match begun {

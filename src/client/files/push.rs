@@ -54,7 +54,7 @@ impl Files {
             range: None,
         };
         let mut offset = 0;
-        if stat.size >= WORTH_ASKING {
+        if self.resumes && stat.size >= WORTH_ASKING {
             let state = TransferPutState { path: put.path.clone(), name: put.name.clone(), size: stat.size, mtime: put.mtime };
             let state = self.link.call(&state).await.map_err(|mut error| {
                 // The answer to HEAD has no room for what it is about.
