@@ -164,7 +164,7 @@ impl Operation for TransferList {
     const SPEC: Spec = Spec::post("transfer.list", "/transfer/list").permit(Permission::Transfer).compat();
     type Reply = One<Files>;
     fn example() -> Self {
-        Self { path: "~".into() }
+        Self { path: "loopsy-example".into() }
     }
     fn target(&self) -> Option<&str> {
         Some(&self.path)
@@ -219,7 +219,7 @@ impl Operation for TransferManifest {
     const SPEC: Spec = Spec::post("transfer.manifest", "/transfer/manifest").permit(Permission::Transfer);
     type Reply = One<Manifest>;
     fn example() -> Self {
-        Self { path: "~".into(), checksums: false }
+        Self { path: "loopsy-example".into(), checksums: false }
     }
     fn target(&self) -> Option<&str> {
         Some(&self.path)
@@ -272,7 +272,7 @@ impl Operation for TreePull {
         Spec::post("transfer.treePull", "/transfer/tree/pull").permit(Permission::Transfer).quota(Quota::Transfer).limit(64 * 1024 * 1024);
     type Reply = File;
     fn example() -> Self {
-        Self { path: "~".into(), only: Some(Vec::new()) }
+        Self { path: "loopsy-example".into(), only: Some(Vec::new()) }
     }
     fn target(&self) -> Option<&str> {
         Some(&self.path)

@@ -43,6 +43,10 @@ impl Sim {
         if !peers.is_empty() {
             config += &format!("  allowedKeys:\n{keys}tls:\n  allowPlaintext: [{plain}]\ndiscovery:\n  manualPeers:\n{manual}");
         }
+        if !more.contains("transfer:") {
+            // A test leaves the home folder of whoever runs it alone.
+            config += &format!("transfer:\n  allowedPaths: [{}]\n", dir.path().join("files").display());
+        }
         config += more;
         files::write_private(&dir.path().join("config.yaml"), config.as_bytes()).unwrap();
         let mut machine = Machine { host: self.memory.host(name), running: None, dir };
