@@ -7,6 +7,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, SimplexStream, WriteHalf};
 use tokio::net::unix::pipe;
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -22,6 +23,9 @@ const FIRST: Duration = Duration::from_secs(10);
 
 /// How often a client is asked for a sign of life; one that is gone is noticed then even while nothing is read from it.
 const PING: Duration = Duration::from_secs(5);
+
+/// How often it is asked while there is no room for its input: nothing is read then that would tell that it left.
+const PING_FULL: Duration = Duration::from_millis(250);
 
 /// How long a client may take to accept the last message.
 const LAST: Duration = Duration::from_secs(5);
@@ -46,10 +50,10 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(jobs: &Jobs, caller
         return;
     }
     let (ahead, input) = tokio::io::simplex(AHEAD);
-    let (stdin, remote) = (job.stdin(), job.remote());
+    let (stdin, remote, full) = (job.stdin(), job.remote(), Notify::new());
     let ended = tokio::select! {
-        ended = send_output(&mut job, &mut sink) => ended,
-        () = receive(stream, input, remote) => None,
+        ended = send_output(&mut job, &mut sink, &full) => ended,
+        () = receive(stream, input, remote, &full) => None,
         () = feed(ahead, stdin) => None,
     };
     if let Some(Ended { exit_code, signal, timed_out, killed, duration }) = ended {
@@ -87,8 +91,8 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Passes output on until the command has ended; nothing when the client is gone.
-async fn send_output<S: AsyncRead + AsyncWrite + Unpin>(job: &mut JobHandle, sink: &mut Sink<S>) -> Option<Ended> {
+/// Passes output on until the command has ended; nothing when the client is gone. `full` asks for a sign of life.
+async fn send_output<S: AsyncRead + AsyncWrite + Unpin>(job: &mut JobHandle, sink: &mut Sink<S>, full: &Notify) -> Option<Ended> {
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -99,6 +103,7 @@ async fn send_output<S: AsyncRead + AsyncWrite + Unpin>(job: &mut JobHandle, sin
                 Output::Ended(ended) => return Some(ended),
             },
             _ = ping.tick() => Message::Ping(Bytes::new()),
+            () = full.notified() => Message::Ping(Bytes::new()),
         };
         sink.send(message).await.ok()?;
     }
@@ -109,11 +114,12 @@ async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: SplitStream<WebSocketStream<S>>,
     input: WriteHalf<SimplexStream>,
     remote: Remote,
+    full: &Notify,
 ) {
     let mut input = Some(input);
     while let Some(Ok(message)) = stream.next().await {
         match message {
-            Message::Binary(bytes) if bytes.first() == Some(&STDIN) => take_input(&mut input, &bytes[1..]).await,
+            Message::Binary(bytes) if bytes.first() == Some(&STDIN) => take_input(&mut input, &bytes[1..], full).await,
             Message::Text(text) => obey(&text, &remote),
             Message::Close(_) => return,
             _ => {}
@@ -122,13 +128,17 @@ async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// An empty piece is the end of the input.
-async fn take_input(input: &mut Option<WriteHalf<SimplexStream>>, bytes: &[u8]) {
+async fn take_input(input: &mut Option<WriteHalf<SimplexStream>>, bytes: &[u8], full: &Notify) {
     let Some(open) = input else { return };
     if bytes.is_empty() {
         let _ = open.shutdown().await;
         *input = None;
-    } else {
-        let _ = open.write_all(bytes).await;
+        return;
+    }
+    let write = open.write_all(bytes);
+    tokio::pin!(write);
+    while timeout(PING_FULL, write.as_mut()).await.is_err() {
+        full.notify_one();
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use loopsy::home::instance::Instance;
 use loopsy::platform::files::write_private;
 
-use super::Program;
+use crate::support::program::Program;
 
 fn port(program: &Program) -> u16 {
     program.running().unwrap().address.port()

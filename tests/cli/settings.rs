@@ -10,7 +10,7 @@ use loopsy::client::Link;
 use loopsy::net::{Address, Network};
 use loopsy::platform::files::write_private;
 
-use super::Program;
+use crate::support::program::Program;
 
 #[test]
 fn init_makes_a_home_once_and_never_overwrites_a_configuration() {

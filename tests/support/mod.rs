@@ -1,4 +1,7 @@
 //! What the tests stand on.
 
+pub mod node;
+pub mod process;
+pub mod program;
 pub mod raw;
 pub mod sim;

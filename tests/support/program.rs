@@ -6,6 +6,11 @@ use std::process::{Command, Stdio};
 use loopsy::home::Home;
 use loopsy::home::instance::{Instance, Running};
 
+/// The program that is tried: `LOOPSY_BIN`, or the one that was built with the tests.
+pub fn binary() -> PathBuf {
+    std::env::var_os("LOOPSY_BIN").map_or_else(|| env!("CARGO_BIN_EXE_loopsy").into(), PathBuf::from)
+}
+
 /// A home, and the program that uses it. Its daemon is ended at the latest when this is dropped.
 pub struct Program {
     folder: tempfile::TempDir,
@@ -40,7 +45,7 @@ impl Program {
     }
     /// The program with these arguments, to be started.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loopsy"));
+        let mut command = Command::new(binary());
         command.args(args).env("LOOPSY_DATA_DIR", self.home().root()).env("HOME", self.folder.path()).stdin(Stdio::null());
         command
     }

@@ -1,0 +1,4 @@
+//! The command line as people use it: the real program, a home of its own, exit statuses and words.
+
+mod lifecycle;
+mod settings;

@@ -1,0 +1,3 @@
+//! Two machines at work: real processes, real sockets, real signals.
+
+mod endings;
