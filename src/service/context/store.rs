@@ -323,7 +323,7 @@ fn is_damage(cause: &redb::Error) -> bool {
 fn worded(cause: &redb::Error, path: &Path) -> Error {
     use std::io::ErrorKind as K;
     match cause {
-        redb::Error::Io(io) if matches!(io.kind(), K::StorageFull | K::QuotaExceeded) => {
+        redb::Error::Io(io) if matches!(io.kind(), K::StorageFull | K::QuotaExceeded | K::FileTooLarge) => {
             Error::new(Code::ContextMaxEntries, "the disk is full").hint(format!("Free some space where {} lies.", path.display()))
         }
         redb::Error::Io(io) => Error::internal(&format!("{}: {}", path.display(), io_words(io)), cause),
