@@ -15,6 +15,9 @@ use crate::base::workers::blocking;
 use crate::base::{Code, Error, Result, clock, units};
 use crate::platform::files::{self, Dir};
 
+/// Bytes that are written before the disk is told to begin with them.
+const STRETCH: u64 = 8 * 1024 * 1024;
+
 /// What is known of a file before it arrives.
 pub struct Arrival {
     /// The folder it goes into.
@@ -128,6 +131,7 @@ impl Arrival {
     fn fill(&self, inflow: &mut Inflow, part: &mut Part<'_>, hash: &mut RunningHash) -> Result<u64> {
         let failed = |error: io::Error| super::failed(&self.shown, &error);
         let mut end = self.offset;
+        let mut begun = end;
         loop {
             let chunk = match inflow.next_chunk() {
                 Ok(Some(chunk)) => chunk,
@@ -144,6 +148,10 @@ impl Arrival {
             }
             part.file.write_all(&chunk).and_then(|()| hash.took(&part.file, &chunk, end)).map_err(failed)?;
             self.progress.store(end, Ordering::Relaxed);
+            if end - begun >= STRETCH {
+                files::begin_sync(&part.file, begun, end - begun);
+                begun = end;
+            }
         }
         match self.size {
             Some(size) if end < size => {

@@ -29,6 +29,12 @@ impl<'a> Part<'a> {
         Self::create(dir, part_name(&id::request()).into(), mode)
     }
 
+    fn create(dir: &'a Dir, name: OsString, mode: u32) -> io::Result<Self> {
+        // Ours to write whatever its final mode; that is set at the end.
+        let file = dir.create(&name, mode | 0o600)?;
+        Ok(Self { file, keep: false, dir, name })
+    }
+
     /// The unfinished file of this token from `offset` on; what it has beyond that is cut off.
     ///
     /// While somebody else writes it, a transfer from the start gets a file of its own.
@@ -45,7 +51,9 @@ impl<'a> Part<'a> {
                 return Ok(part);
             }
             Ok(None) if offset == 0 => {
-                if let Ok(part) = Self::create(dir, name, mode) {
+                if let Ok(part) = Self::create(dir, name, mode)
+                    && lock(&part.file).is_ok()
+                {
                     return Ok(part);
                 }
             }
@@ -71,14 +79,6 @@ impl<'a> Part<'a> {
         }
         let size = files::stat(&file)?.size;
         Ok(Some((Self { file, keep: true, dir, name: name.to_owned() }, size)))
-    }
-
-    fn create(dir: &'a Dir, name: OsString, mode: u32) -> io::Result<Self> {
-        // Ours to write whatever its final mode; that is set at the end.
-        let file = dir.create(&name, mode | 0o600)?;
-        let part = Self { file, keep: false, dir, name };
-        lock(&part.file)?;
-        Ok(part)
     }
 
     /// Gives it its final name.

@@ -7,7 +7,7 @@ mod stat;
 #[cfg(test)]
 mod tests;
 
-pub use dir::{Dir, name_of, read_at, set_mode, set_modified, stat};
+pub use dir::{Dir, begin_sync, name_of, read_at, set_mode, set_modified, stat};
 pub use private::{create_private_dir, set_aside, sync_dir, write_private};
 pub use resolve::{Resolved, resolve};
 pub use stat::{Kind, Stat};
