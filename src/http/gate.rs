@@ -161,8 +161,7 @@ impl Gate {
         self.check_transport(spec, &caller, remote)?;
         caller.may(spec.access, spec.compat)?;
         // A resumed transfer is the same transfer.
-        let resumes = headers.contains_key(header::CONTENT_RANGE) || headers.contains_key(header::RANGE);
-        if !resumes {
+        if !resumes(headers) {
             self.limits.draw(&caller, spec.quota, &self.settings.get().rate_limits)?;
         }
         Ok(route.handle(service.clone(), Exchange { caller, params, request, workers: self.workers.clone() }).await)
@@ -219,6 +218,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// Whether a request goes on with a transfer: it names a part that does not start at the beginning.
+fn resumes(headers: &HeaderMap) -> bool {
+    [(header::CONTENT_RANGE, "bytes "), (header::RANGE, "bytes=")].iter().any(|(name, unit)| {
+        let first = text(headers, name.as_str()).and_then(|range| range.strip_prefix(unit)?.split('-').next()?.parse::<u64>().ok());
+        first.is_some_and(|first| first > 0)
+    })
+}
+
 /// The key of an `Authorization: Bearer` header; the scheme's case does not matter.
 fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
@@ -228,6 +235,15 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_part_from_the_middle_goes_on_with_a_transfer() {
+        let told = |name: header::HeaderName, value: &str| resumes(&HeaderMap::from_iter([(name, value.parse().unwrap())]));
+        assert!(told(header::RANGE, "bytes=5-") && told(header::CONTENT_RANGE, "bytes 5-9/10"));
+        for whole in ["bytes=0-", "bytes=-5", "bytes", "x=5-"] {
+            assert!(!told(header::RANGE, whole), "{whole}");
+        }
+    }
 
     /// known fault 36: a key without its scheme is no key.
     #[test]
