@@ -126,6 +126,7 @@ impl Respond for File {
         set("trailer", CHECKSUM.to_owned())?;
         if let Some(size) = size {
             set(FILE_SIZE, size.to_string())?;
+            set("content-length", size.saturating_sub(offset).to_string())?;
             set("accept-ranges", "bytes".to_owned())?;
             if offset > 0 {
                 set("content-range", format!("bytes {offset}-{}/{size}", size.saturating_sub(1)))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -112,7 +112,7 @@ impl<S: Send + Sync + 'static> Routes<S> {
                 };
                 let target = op.target().map(str::to_owned);
                 let result = service.serve(&caller, op).await.and_then(respond::<O>);
-                Outcome::of(result, target)
+                Outcome::of(result.map(|response| length_or_trailers(&parts, response)), target)
             })
         }))
     }
@@ -177,13 +177,17 @@ impl<S: Send + Sync + 'static> Routes<S> {
     fn add<O: Operation>(mut self, handler: Handler<S>) -> Self {
         let path = format!("{BASE}{}", O::SPEC.path);
         let index = self.list.len();
-        match self.paths.at_mut(&path) {
-            Ok(found) => found.value.push(index),
-            Err(_) => {
-                if let Err(cause) = self.paths.insert(path, vec![index]) {
-                    tracing::error!(%cause, operation = O::SPEC.name, "two operations claim the same path");
-                }
+        // Templates are compared, not matched: `/peers/handshake` would fit into `/peers/{nodeId}`.
+        let known = self.list.iter().any(|route| route.spec().path == O::SPEC.path);
+        let listed = match self.paths.at_mut(&path) {
+            Ok(found) if known => {
+                found.value.push(index);
+                Ok(())
             }
+            _ => self.paths.insert(path, vec![index]),
+        };
+        if let Err(cause) = listed {
+            tracing::error!(%cause, operation = O::SPEC.name, "two operations claim the same path");
         }
         self.list.push(Route { description: Description::of::<O>(), example: || wire::encode(&O::example()), handler });
         self
@@ -293,6 +297,16 @@ where
         response.headers_mut().insert(HeaderName::from_static(name), value);
     }
     Ok(response)
+}
+
+/// HTTP/1.1 has room for the length of a body or for trailers: who says that it reads trailers gets them.
+fn length_or_trailers(parts: &Parts, mut response: Response<Body>) -> Response<Body> {
+    if response.headers().contains_key(header::TRAILER) && parts.version < Version::HTTP_2 {
+        let wanted = parts.headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+        let wanted = wanted.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"));
+        response.headers_mut().remove(if wanted { header::CONTENT_LENGTH } else { header::TRAILER });
+    }
+    response
 }
 
 /// Sends a request on to a peer, for the owner.
