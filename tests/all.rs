@@ -7,3 +7,4 @@ mod e2e;
 mod property;
 mod sim;
 mod support;
+mod wire;

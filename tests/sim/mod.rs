@@ -1,4 +1,3 @@
 //! Many daemons in one process, with time that is moved.
 
 mod peers;
-mod store;

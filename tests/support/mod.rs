@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod line;
 pub mod node;
 pub mod process;
 pub mod program;
