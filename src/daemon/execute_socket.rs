@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, SimplexStream, WriteHalf};
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -44,7 +44,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(jobs: &Jobs, caller
     let mut job = match begin(jobs, caller, &mut stream).await {
         Ok(Some(job)) => job,
         Ok(None) => return,
-        Err(error) => return finish(&mut sink, &SocketReply::Error { error }).await,
+        Err(error) => return finish(&mut sink, &mut stream, &SocketReply::Error { error }).await,
     };
     if sink.send(control(&SocketReply::Started { job_id: job.id().to_owned() })).await.is_err() {
         return;
@@ -53,12 +53,12 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(jobs: &Jobs, caller
     let (stdin, remote, full) = (job.stdin(), job.remote(), Notify::new());
     let ended = tokio::select! {
         ended = send_output(&mut job, &mut sink, &full) => ended,
-        () = receive(stream, input, remote, &full) => None,
+        () = receive(&mut stream, input, remote, &full) => None,
         () = feed(ahead, stdin) => None,
     };
     if let Some(Ended { exit_code, signal, timed_out, killed, duration }) = ended {
         let duration = duration.as_millis() as u64;
-        finish(&mut sink, &SocketReply::Exit { exit_code, signal, timed_out, killed, duration }).await;
+        finish(&mut sink, &mut stream, &SocketReply::Exit { exit_code, signal, timed_out, killed, duration }).await;
     }
 }
 
@@ -93,7 +93,7 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Passes output on until the command has ended; nothing when the client is gone. `full` asks for a sign of life.
 async fn send_output<S: AsyncRead + AsyncWrite + Unpin>(job: &mut JobHandle, sink: &mut Sink<S>, full: &Notify) -> Option<Ended> {
-    let mut ping = interval(PING);
+    let mut ping = interval_at(Instant::now() + PING, PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
@@ -111,7 +111,7 @@ async fn send_output<S: AsyncRead + AsyncWrite + Unpin>(job: &mut JobHandle, sin
 
 /// Takes in what the client sends until the client is gone.
 async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: SplitStream<WebSocketStream<S>>,
+    stream: &mut SplitStream<WebSocketStream<S>>,
     input: WriteHalf<SimplexStream>,
     remote: Remote,
     full: &Notify,
@@ -176,9 +176,13 @@ fn control(reply: &SocketReply) -> Message {
     Message::text(serde_json::to_string(reply).unwrap_or_default())
 }
 
-async fn finish<S: AsyncRead + AsyncWrite + Unpin>(sink: &mut Sink<S>, reply: &SocketReply) {
+/// Sends the last message and waits until the client has closed its side: to hang up on what is still on its way from
+/// there would take the last message away from it, too.
+async fn finish<S: AsyncRead + AsyncWrite + Unpin>(sink: &mut Sink<S>, stream: &mut SplitStream<WebSocketStream<S>>, reply: &SocketReply) {
     let last = async {
         sink.send(control(reply)).await?;
+        sink.send(Message::Close(None)).await?;
+        while stream.next().await.transpose()?.is_some() {}
         sink.close().await
     };
     let _ = timeout(LAST, last).await;
@@ -283,6 +287,19 @@ mod tests {
             .await;
             assert!(matches!(reply, SocketReply::Error { .. }), "{reply:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_to_a_client_that_is_still_sending() {
+        let (_, reply) = with_client(async |mut client| {
+            client.send(start("true", &[], true)).await.unwrap();
+            for _ in 0..100 {
+                client.send(framed(STDIN, &[0; 50_000])).await.unwrap();
+            }
+            rest(&mut client, STDOUT).await
+        })
+        .await;
+        assert_eq!(exit_code(reply), Some(0));
     }
 
     #[tokio::test]
