@@ -1,5 +1,6 @@
 //! `loopsy exec`: a command on a peer, or on several, as if it ran here.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -166,6 +167,8 @@ async fn over_socket(socket: crate::client::socket::Socket, command: Command, in
     let start = control(&SocketRequest::Start { command, open_stdin: input })?;
     out.send(start).await.map_err(broken)?;
     let (cancel, mut cancelled) = tokio::sync::mpsc::channel::<()>(1);
+    // Whether input waits for room on the way, which a cancel would wait for as well.
+    let stuck = Cell::new(false);
     let feed = async {
         let mut stdin = tokio::io::stdin();
         let mut open = input;
@@ -176,7 +179,9 @@ async fn over_socket(socket: crate::client::socket::Socket, command: Command, in
                     // Input that can't be read ends, as it does for a local command.
                     let length = read.unwrap_or(0);
                     open = length > 0;
+                    stuck.set(true);
                     out.send(Message::Binary(Bytes::copy_from_slice(&buffer[..=length]))).await.map_err(broken)?;
+                    stuck.set(false);
                 }
                 Some(()) = cancelled.recv() => out.send(control(&SocketRequest::Cancel)?).await.map_err(broken)?,
             }
@@ -215,7 +220,8 @@ async fn over_socket(socket: crate::client::socket::Socket, command: Command, in
             // Its error is the reader's too, which says it better.
             _ = feed.as_mut(), if feeding => feeding = false,
             _ = tokio::signal::ctrl_c() => {
-                if std::mem::replace(&mut interrupted, true) || cancel.try_send(()).is_err() {
+                // Going away ends the command as well.
+                if std::mem::replace(&mut interrupted, true) || stuck.get() || cancel.try_send(()).is_err() {
                     return Ok(None);
                 }
                 deadline.as_mut().reset(tokio::time::Instant::now() + FAREWELL);
