@@ -36,15 +36,14 @@ pub(super) async fn receive(transfer: &Transfer, private: &Path, caller: &Caller
         let is_file = field.file_name().is_some() || field.content_type().is_some();
         if field.name() == Some(TARGET) && !is_file {
             let path = text(field).await?;
-            if let Some((name, body)) = early {
-                return transfer.receive(caller, put(path, name), body).await;
+            if let Some(body) = early {
+                return transfer.receive(caller, put(path), body).await;
             }
             target = Some(path);
         } else if is_file && early.is_none() {
-            let name = field.file_name().map(str::to_owned);
             match target.take() {
-                Some(path) => return transfer.receive(caller, put(path, name), content(field)).await,
-                None => early = Some((name, transfer.spool(private, content(field)).await?)),
+                Some(path) => return transfer.receive(caller, put(path), content(field)).await,
+                None => early = Some(transfer.spool(private, content(field)).await?),
             }
         }
     }
@@ -52,10 +51,9 @@ pub(super) async fn receive(transfer: &Transfer, private: &Path, caller: &Caller
     Err(Error::invalid(format!("the form has not {missing}")))
 }
 
-fn put(path: String, name: Option<String>) -> Put {
-    // Browsers of old send the whole path of the source.
-    let name = name.map(|name| name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned());
-    Put { path, name, ..Put::default() }
+/// Whatever the form calls the file: its whole path is `destPath`, and a folder that is there already is refused.
+fn put(path: String) -> Put {
+    Put { path, ..Put::default() }
 }
 
 fn content(field: Field<'static>) -> Pieces {

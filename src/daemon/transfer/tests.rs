@@ -183,9 +183,7 @@ async fn a_form_is_taken_with_its_fields_in_any_order() {
         assert!(answer["duration"].is_u64());
         assert_eq!(fs::read(house.there("a/x")).unwrap(), b"hello");
     }
-    let (_, answer) = house.form(&[&target(""), file]).await;
-    assert_eq!(answer["path"].as_str(), Some(house.far("né.txt").as_str()));
-    for parts in [vec![file], vec![&*target("x")], vec![]] {
+    for parts in [vec![&*target(""), file], vec![file, &*target("")], vec![file], vec![&*target("x")], vec![]] {
         let (status, answer) = house.form(&parts).await;
         assert_eq!((status, answer["error"]["code"].as_u64()), (StatusCode::BAD_REQUEST, Some(9003)));
     }
