@@ -99,10 +99,13 @@ pub struct Pair {
 }
 
 impl Pair {
+    pub fn start() -> Self {
+        Self::with(json!({}))
+    }
     /// `more` is laid over kai's configuration.
     pub fn with(more: Value) -> Self {
-        let kai = Node::start("kai", allowing("leo", more));
-        let leo = Node::start("leo", knowing("kai", kai.ready.port));
+        let kai = Node::start("kai", knowing("kai", &[("leo", None)], more));
+        let leo = Node::start("leo", knowing("leo", &[("kai", Some(kai.ready.port))], json!({})));
         Self { leo, kai }
     }
     /// Both ways to have something done on kai: as its owner, and from leo.
@@ -111,15 +114,14 @@ impl Pair {
     }
 }
 
-/// A configuration that lets a peer in.
-pub fn allowing(peer: &str, more: Value) -> Value {
-    let other = if peer == "leo" { "kai" } else { "leo" };
-    let mut config = json!({ "auth": { "allowedKeys": { peer: pair_key(peer, other) } } });
+/// The configuration of a machine that lets peers in, and of some knows on which port of this machine they are.
+pub fn knowing(name: &str, peers: &[(&str, Option<u16>)], more: Value) -> Value {
+    let keys: serde_json::Map<_, _> = peers.iter().map(|(peer, _)| ((*peer).to_owned(), pair_key(name, peer).into())).collect();
+    let known = peers.iter().filter_map(|(peer, port)| Some(json!({ "address": "127.0.0.1", "port": (*port)?, "hostname": peer })));
+    let mut config = json!({
+        "auth": { "allowedKeys": keys },
+        "discovery": { "manualPeers": known.collect::<Vec<_>>() },
+    });
     lay_over(&mut config, more);
     config
-}
-
-/// A configuration that lets a peer in, and says on which port of this machine it is.
-pub fn knowing(peer: &str, port: u16) -> Value {
-    allowing(peer, json!({ "discovery": { "manualPeers": [{ "address": "127.0.0.1", "port": port, "hostname": peer }] } }))
 }

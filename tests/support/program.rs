@@ -1,7 +1,8 @@
 //! The real program with a throw-away home.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use loopsy::home::Home;
 use loopsy::home::instance::{Instance, Running};
@@ -53,6 +54,17 @@ impl Program {
         let output = self.command(args).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+    /// Runs with this input, in its own time; answers what came out, byte for byte.
+    pub fn piped(&self, args: &[&str], input: &[u8]) -> Output {
+        let piped = || Stdio::piped();
+        let mut child = self.command(args).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            // A program that does not want all of it has closed its end.
+            scope.spawn(move || stdin.write_all(input));
+            child.wait_with_output().unwrap()
+        })
     }
     /// Runs what must succeed; answers what it printed.
     pub fn ok(&self, args: &[&str]) -> String {
