@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod host;
+pub mod memory;
 pub mod modes;
 pub mod pid;
 pub mod process;

@@ -13,6 +13,7 @@ use crate::home::config::Logging;
 use crate::home::log_file::LogFile;
 use crate::home::{Home, config_file};
 use crate::net::Network;
+use crate::platform::memory;
 use crate::platform::process::Guard;
 use crate::platform::signals::{Asked, Signals};
 use crate::platform::terminal;
@@ -54,6 +55,7 @@ async fn live(session: &Session, guard: Guard) -> Result<()> {
     let daemon = run::start(session.home.clone(), Network::Sockets, guard).await?;
     session.console.json_line(&daemon.ready)?;
     tracing::info!(port = daemon.ready.port, node = daemon.ready.node_id, "listening");
+    memory::forget_startup();
     loop {
         tokio::select! {
             () = daemon.asked_to_end() => break,
