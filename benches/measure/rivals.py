@@ -102,6 +102,8 @@ class Sshd(Rival):
                 "Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "PidFile": "none",
                 "AuthorizedKeysFile": folder / "user.pub", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no",
                 "PermitRootLogin": "yes", "Subsystem": "sftp internal-sftp", "MaxSessions": 100,
+                # What the user's shell does when it starts is not ssh's fault.
+                "SetEnv": f"HOME={folder}",
             }
             (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
             return [sshd, "-D", "-e", "-f", str(folder / "config")]
