@@ -74,6 +74,20 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     tokio::task::spawn_blocking(work).await.map_err(|cause| super::Error::internal("a background step failed", cause))
 }
 
+/// Runs blocking work on the thread that asks, if the runtime has others that go on meanwhile, else as [`blocking`] does.
+///
+/// It spares a hand-over between threads, which counts where the work itself takes a fraction of a millisecond. Whatever
+/// else the calling task does stands still, so this is for a task that has nothing else to do.
+pub async fn blocking_here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> super::Result<T> {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    if Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
+        return blocking(work).await;
+    }
+    let guarded = std::panic::AssertUnwindSafe(work);
+    tokio::task::block_in_place(|| std::panic::catch_unwind(guarded))
+        .map_err(|_| super::Error::internal("a background step failed", "it panicked"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +99,14 @@ mod tests {
         workers.spawn("stubborn", std::future::pending());
         assert_eq!(workers.running(), ["polite", "stubborn"]);
         assert_eq!(workers.stop(Duration::from_secs(5)).await, ["stubborn"]);
+    }
+    #[test]
+    fn a_panic_in_blocking_work_is_an_error_on_every_runtime() {
+        for mut runtime in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
+            runtime.build().unwrap().block_on(async {
+                assert_eq!(blocking_here(|| 7).await.unwrap(), 7);
+                assert!(blocking_here(|| panic!("on purpose")).await.is_err());
+            });
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::batch::{Done, Op};
 use super::store::Store;
 use crate::api::context::{ContextChange, ContextChangeType, ContextEntry};
 use crate::base::clock::{self, Millis};
-use crate::base::workers::blocking;
+use crate::base::workers::{blocking, blocking_here};
 use crate::base::{Error, Result};
 use crate::home::settings::Settings;
 
@@ -87,7 +87,7 @@ impl Writer {
         }
         let (ops, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|pending| (pending.op, pending.answer)).unzip();
         let (store, settings) = (self.store.clone(), self.settings.get());
-        let applied = blocking(move || store.apply(ops, now, &settings.context)).await;
+        let applied = blocking_here(move || store.apply(ops, now, &settings.context)).await;
         match applied.and_then(|applied| applied) {
             Ok((answers, done)) => {
                 self.tell(done);
