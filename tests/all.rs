@@ -4,6 +4,7 @@
 mod catalogue;
 mod cli;
 mod e2e;
+mod faults;
 mod property;
 mod sim;
 mod support;

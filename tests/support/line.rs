@@ -79,13 +79,20 @@ impl Line {
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
-    /// The next bytes; none at the end.
+    /// Writes where the daemon may have closed already; whether it had not.
+    pub async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.0.write_all(bytes.as_ref()).await.is_ok()
+    }
+    /// Sends no more.
+    pub async fn end(&mut self) {
+        let _ = self.0.shutdown().await;
+    }
+    /// The next bytes, fewer at the end.
     pub async fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         let mut filled = 0;
         while filled < count {
             match self.0.read(&mut bytes[filled..]).await {
-                Ok(1..) if filled == count => break,
                 Ok(0) | Err(_) => break,
                 Ok(more) => filled += more,
             }

@@ -1,0 +1,3 @@
+//! What goes wrong on purpose: sockets that lie, stall and flood. After each the daemon still answers.
+
+mod sockets;
