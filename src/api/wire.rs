@@ -50,7 +50,7 @@ pub fn encode_fields(spec: &Spec, mut fields: Map<String, Value>) -> Result<Enco
     for part in spec.path.split('/').skip(1) {
         target.push('/');
         match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-            Some(name) => target.push_str(&segment(&text(&fields.remove(name).unwrap_or(Value::Null)))),
+            Some(name) => target.push_str(&segment(&path_field(name, fields.remove(name))?)),
             None => target.push_str(part),
         }
     }
@@ -74,6 +74,14 @@ pub fn encode_fields(spec: &Spec, mut fields: Map<String, Value>) -> Result<Enco
         target.push_str(&query);
     }
     Ok(Encoded { target, headers, body: None })
+}
+
+/// What stands for a field in the path; without it the path would be another one.
+fn path_field(name: &str, value: Option<Value>) -> Result<String> {
+    match value {
+        None | Some(Value::Null) => Err(Error::invalid(format!("{name} is missing"))),
+        Some(value) => Some(text(&value)).filter(|text| !text.is_empty()).ok_or_else(|| Error::invalid(format!("{name} is empty"))),
+    }
 }
 
 fn text(value: &Value) -> String {
@@ -244,6 +252,12 @@ mod tests {
         round(ContextList { prefix: Some("7+ &".into()), limit: Some(7), after: None, keys_only: true });
         round(ContextList::default());
         round(ContextDelete { key: "a/b".into(), if_match: None });
+    }
+
+    #[test]
+    fn a_path_without_its_field_is_not_written() {
+        assert_eq!(encode(&ContextSet { key: String::new(), ..ContextSet::example() }).unwrap_err().message, "key is empty");
+        assert_eq!(encode_fields(&ContextSet::SPEC, Map::new()).unwrap_err().message, "key is missing");
     }
 
     #[test]

@@ -131,11 +131,12 @@ pub struct Exec {
 
 /// Copy files to a peer.
 #[derive(Debug, Args)]
+#[command(override_usage = "loopsy send [OPTIONS] <PEER> <SRC>… <DEST>")]
 pub struct Send {
     /// Name, host name, node id or address of the peer.
     pub peer: String,
     /// What to send, then where to: files or folders, `-` for standard input; a folder as the last means into it.
-    #[arg(required = true, num_args = 2.., value_name = "SRC… DEST", value_hint = ValueHint::AnyPath)]
+    #[arg(required = true, num_args = 2.., value_names = ["SRC", "DEST"], value_hint = ValueHint::AnyPath)]
     pub paths: Vec<String>,
     /// How it is done.
     #[command(flatten)]
@@ -324,7 +325,11 @@ pub enum Key {
     /// Print it.
     Show,
     /// Make a new one; the old one stops working at once.
-    Generate,
+    Generate {
+        /// Print one that two machines may share, and change nothing.
+        #[arg(long)]
+        print: bool,
+    },
 }
 
 /// Logs.

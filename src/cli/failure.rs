@@ -2,11 +2,26 @@
 
 use std::process::ExitCode;
 
-use crate::base::text::printable;
+use crate::base::text::{printable, sentence};
 use crate::base::{Error, Failure};
 
 /// Words with which a message begins as a sentence does; others are names and stay as they are.
-const SENTENCE_STARTS: &[&str] = &["a", "an", "the", "there", "this", "no", "nothing", "another", "only"];
+const SENTENCE_STARTS: &[&str] = &[
+    "a",
+    "an",
+    "the",
+    "there",
+    "this",
+    "no",
+    "nothing",
+    "another",
+    "only",
+    "standard",
+    "unrecognized",
+    "unexpected",
+    "unknown",
+    "invalid",
+];
 
 /// The exit status of a failed command.
 pub fn exit(error: &Error) -> ExitCode {
@@ -19,21 +34,16 @@ pub fn words(error: &Error, json: bool, mark: impl Fn(&str) -> String) -> String
         let failure = Failure { error: error.clone() };
         return serde_json::to_string(&failure).unwrap_or_default() + "\n";
     }
-    let message = mark(&printable(&sentence(&error.message)));
+    let message = mark(&printable(&begun(&error.message)));
     match &error.hint {
         Some(hint) => format!("{message}\n{}\n", printable(hint)),
         None => format!("{message}\n"),
     }
 }
 
-fn sentence(message: &str) -> String {
+fn begun(message: &str) -> String {
     let first = message.split(' ').next().unwrap_or_default();
-    if !SENTENCE_STARTS.contains(&first) {
-        return message.to_owned();
-    }
-    let mut text = message.to_owned();
-    text[..1].make_ascii_uppercase();
-    text
+    if SENTENCE_STARTS.contains(&first) { sentence(message) } else { message.to_owned() }
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@ pub mod failure;
 pub mod launch;
 pub mod reach;
 pub mod session;
+pub mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use self::app::{App, Command};
 use self::console::Console;
@@ -20,13 +22,10 @@ use crate::base::Result;
 
 /// Runs the program with these arguments, the program's own name first, and answers its exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let app = match App::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let app = match App::try_parse_from(&args) {
         Ok(app) => app,
-        Err(usage) => {
-            // Help and version are no failures; a reader that is gone is none either.
-            let _ = usage.print();
-            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
-        }
+        Err(complaint) => return complain(&complaint, args.iter().any(|arg| arg == "--json")),
     };
     let console = Console::new(app.global.json, app.global.quiet);
     let session = match Session::new(&app.global, console) {
@@ -48,6 +47,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure::exit(&error)
         }
     }
+}
+
+/// Prints the help or version that was asked for, or says what is wrong with the arguments.
+fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
+    let help = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+    if help.contains(&complaint.kind()) {
+        // A reader that is gone is no failure.
+        let _ = complaint.print();
+        return ExitCode::from(u8::try_from(complaint.exit_code()).unwrap_or(2));
+    }
+    let error = usage::failure(complaint);
+    Console::new(json, false).failure(&error);
+    failure::exit(&error)
 }
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {

@@ -62,7 +62,10 @@ fn set(session: &Session, setting: &str, value: &str) -> Result<()> {
     let value = config_file::typed(&path, value);
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
     let before = session.link().ok();
-    let loaded = config_file::edit(&session.home, |document| document.set(&keys, value))?;
+    // What is wrong before the change is not the change's fault.
+    config_file::load(&session.home.config())?;
+    let loaded = config_file::edit(&session.home, |document| document.set(&keys, value))
+        .map_err(|error| error.hint(format!("Nothing was changed. What it is now: loopsy config get {setting}")))?;
     loaded.warnings.iter().for_each(|warning| session.console.warn(warning));
     session.console.note(format!("{} is set", path.join(".")));
     super::key::take_up(session, before)

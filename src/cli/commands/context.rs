@@ -126,7 +126,9 @@ async fn import(session: &Session, file: &std::path::Path, store: &Store) -> Res
     let text = if file.as_os_str() == "-" {
         read_all(std::io::stdin().lock(), "standard input", u64::MAX)?
     } else {
-        let opened = std::fs::File::open(file).map_err(|error| Error::invalid(format!("{}: {}", file.display(), io_words(&error))))?;
+        let opened = std::fs::File::open(file).map_err(|error| {
+            Error::invalid(format!("{}: {}", file.display(), io_words(&error))).hint("Name an export, or - for standard input.")
+        })?;
         read_all(opened, &file.display().to_string(), u64::MAX)?
     };
     let entries = entries_of(&text)?;

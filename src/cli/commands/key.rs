@@ -16,7 +16,8 @@ use crate::home::config_file;
 pub fn run(session: &Session, action: Action) -> Result<ExitCode> {
     let key = match action {
         Action::Show => show(session)?,
-        Action::Generate => generate(session)?,
+        Action::Generate { print: true } => Secret::generate()?,
+        Action::Generate { print: false } => generate(session)?,
     };
     if session.console.wants_json() {
         session.console.json(&json!({ "apiKey": key.expose() }))?;

@@ -63,7 +63,7 @@ async fn add(session: &Session, link: &Link, address: &str, port: Option<u16>, n
     if session.console.wants_json() {
         return session.console.json(&peer);
     }
-    session.console.note(format!("Added {} ({}:{}), {}", label(&peer), peer.address, peer.port, state(&peer)));
+    session.console.note(format!("Added {} ({}), {}", label(&peer), place(&peer), state(&peer)));
     if !peer.trusted {
         session
             .console
@@ -90,12 +90,11 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
                 PeerState::Offline => Colour::Red,
                 PeerState::Unknown => Colour::Faint,
             };
-            let address = Address { host: peer.address.clone(), port: peer.port }.to_string();
             let trusted = if peer.trusted { "yes" } else { "no key" };
             vec![
                 label(peer).to_owned(),
                 session.console.paint(colour, state(peer)),
-                address,
+                place(peer),
                 peer.platform.clone(),
                 seen(peer),
                 trusted.to_owned(),
@@ -108,6 +107,10 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
 
 fn label(peer: &Peer) -> &str {
     peer.name.as_deref().unwrap_or(&peer.hostname)
+}
+
+fn place(peer: &Peer) -> String {
+    Address { host: peer.address.clone(), port: peer.port }.to_string()
 }
 
 fn state(peer: &Peer) -> &'static str {

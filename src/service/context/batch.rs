@@ -268,7 +268,7 @@ impl<'t> Batch<'t> {
 
 /// There is no such entry.
 pub(super) fn missing(key: &str) -> Error {
-    Error::new(Code::ContextKeyNotFound, format!("there is no entry {key:?}"))
+    Error::new(Code::ContextKeyNotFound, format!("there is no entry {key:?}")).hint("List the keys with: loopsy context list")
 }
 
 /// A record that this program did not write.

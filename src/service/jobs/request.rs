@@ -73,8 +73,8 @@ pub(super) fn failure(error: SpawnError, command: &Command, launch: &Launch) -> 
         SpawnError::NoProgram => missing(&program, launch, command),
         SpawnError::NotExecutable => failed(format!("{program} is not a program that may be run here"))
             .hint("It may lack the permission to be executed, be no program at all, or name an interpreter that is not installed."),
-        SpawnError::NoFolder => failed(format!("the folder {cwd} (cwd) does not exist")),
-        SpawnError::NotAFolder => failed(format!("{cwd} (cwd) is not a folder that can be entered")),
+        SpawnError::NoFolder => failed(format!("the folder {cwd} (cwd) does not exist")).hint("Make it there, or name another."),
+        SpawnError::NotAFolder => failed(format!("{cwd} (cwd) is not a folder that can be entered")).hint("Name another."),
         SpawnError::Nul(field) => Error::invalid(format!("{field} contains a NUL byte, which no program can be given")),
         SpawnError::TooLarge => {
             Error::invalid("args and env together are larger than the system takes").hint("Send the data through stdin or a file.")
@@ -103,7 +103,7 @@ fn missing(program: &str, launch: &Launch, command: &Command) -> Error {
         return error
             .hint("If this is a line for a shell, say so: loopsy exec --shell, or \"shell\": true; else give the arguments apart.");
     }
-    error
+    error.hint("Install it there, or give its full path.")
 }
 
 #[cfg(test)]

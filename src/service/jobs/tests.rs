@@ -101,7 +101,7 @@ async fn a_missing_program_names_the_path_and_a_line_gets_a_hint() {
     assert_eq!(error.code, Code::ExecFailed);
     assert!(error.message.contains("npm test") && error.message.contains("/x:/y"), "{error}");
     assert!(error.hint.unwrap().contains("--shell"));
-    assert_eq!(fails(command("no-such-program", &[])).await.hint, None);
+    assert!(!fails(command("no-such-program", &[])).await.hint.unwrap().contains("--shell"));
 }
 
 /// known faults 14, 53 and 66
