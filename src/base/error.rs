@@ -90,3 +90,23 @@ pub fn io_words(error: &std::io::Error) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// known fault 38: what a fault of ours was caused by is in the log, and nowhere else.
+    #[test]
+    fn causes_are_never_told() {
+        let error = Error::internal("the entry could not be written", "/home/ann/.loopsy/context.redb: os error 5");
+        let told = serde_json::to_string(&Failure { error }).unwrap();
+        assert_eq!(told, r#"{"error":{"code":9001,"message":"the entry could not be written"}}"#);
+    }
+    #[test]
+    fn system_errors_are_words() {
+        for number in 1..134 {
+            let words = io_words(&std::io::Error::from_raw_os_error(number));
+            assert!(!words.contains("os error") && !words.is_empty(), "{number}: {words}");
+        }
+    }
+}

@@ -2,4 +2,5 @@
 
 mod access;
 mod documents;
+mod faults;
 mod input;
