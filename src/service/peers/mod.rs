@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use self::registry::{Registry, label};
+use self::registry::{Registry, label, place};
 use crate::api::Caller;
 use crate::api::node::{Identity, IdentityGet, PeerCounts};
 use crate::api::peers::{Peer, PeerAdd, PeerRemoved, PeerState};
@@ -218,7 +218,7 @@ impl Peers {
     pub async fn ping(&self, reference: &str) -> Result<Peer> {
         let peer = self.resolve(reference)?;
         self.check(&Address::new(&peer.address, peer.port)?).await?;
-        self.resolve(&peer.node_id).or_else(|_| self.resolve(&format!("{}:{}", peer.address, peer.port)))
+        self.resolve(&peer.node_id).or_else(|_| self.resolve(&place(&peer)))
     }
 
     /// A peer introduces itself.

@@ -182,7 +182,7 @@ impl Registry {
                 [] => {}
                 [peer] => return Ok(peer),
                 several => {
-                    let names: Vec<_> = several.iter().map(|peer| format!("{} ({}:{})", label(peer), peer.address, peer.port)).collect();
+                    let names: Vec<_> = several.iter().map(|peer| format!("{} ({})", label(peer), place(peer))).collect();
                     return Err(
                         Error::invalid(format!("{wanted:?} is more than one peer: {}", names.join(", "))).hint("Name it by its node id.")
                     );
@@ -206,6 +206,11 @@ impl Registry {
 /// What people call a peer: its name, else its hostname.
 pub(super) fn label(peer: &Peer) -> &str {
     peer.name.as_deref().unwrap_or(&peer.hostname)
+}
+
+/// Where a peer listens, as it is written.
+pub(super) fn place(peer: &Peer) -> String {
+    Address { host: peer.address.clone(), port: peer.port }.to_string()
 }
 
 fn describe(row: &mut Peer, identity: &Identity) {
