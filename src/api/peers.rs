@@ -74,6 +74,13 @@ pub struct Peer {
     pub permissions: Option<Vec<Permission>>,
 }
 
+impl Peer {
+    /// Whether it has told who it is: beside its id, which anybody may ask for, its name, system and abilities.
+    pub fn is_described(&self) -> bool {
+        !self.version.is_empty()
+    }
+}
+
 /// List every machine that this one knows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PeerList {}

@@ -59,8 +59,7 @@ impl Serve<OpenApiGet> for Daemon {
 impl Serve<ConfigReload> for Daemon {
     async fn serve(&self, _: &Caller, _: ConfigReload) -> Result<Reloaded> {
         let reloaded = self.reloader.reload()?;
-        lock(&self.reloaded).clone_from(&reloaded);
-        Ok(reloaded)
+        Ok(self.taken_up(reloaded))
     }
 }
 
@@ -72,13 +71,20 @@ impl Serve<DaemonStop> for Daemon {
 }
 
 impl Daemon {
+    /// What follows from a configuration that holds now.
+    fn taken_up(&self, mut reloaded: Reloaded) -> Reloaded {
+        reloaded.warnings.extend(self.peers.enter_manual());
+        lock(&self.reloaded).clone_from(&reloaded);
+        reloaded
+    }
+
     /// Looks at the configuration file; takes it up if it changed.
     pub(super) fn look_at_configuration(&self) {
         match self.reloader.reload_if_changed() {
             None => {}
             Some(Ok(reloaded)) => {
                 tracing::info!("the configuration was taken up");
-                *lock(&self.reloaded) = reloaded;
+                self.taken_up(reloaded);
             }
             Some(Err(error)) => {
                 tracing::warn!(%error, "the configuration on disk is wrong; the last good one holds");

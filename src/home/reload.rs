@@ -13,8 +13,8 @@ use crate::base::Result;
 use crate::base::sync::lock;
 use crate::platform::modes::file_id;
 
-/// Sections that a running daemon can't take up: what it listens on and is called, and where it logs.
-const FIXED: &[&str] = &["server", "logging"];
+/// Settings that a running daemon can't take up: what it listens on and is called, and where it logs.
+const FIXED: &[(&str, &[&str])] = &[("server", &["port", "host", "hostname"]), ("logging", &["level", "file", "maxSize", "maxFiles"])];
 
 /// What a file looks like from outside; a change of the content changes it.
 type Stamp = Option<(u64, u64, u64, Option<SystemTime>)>;
@@ -55,17 +55,11 @@ fn stamp(home: &Home) -> Stamp {
     Some((device, inode, meta.len(), meta.modified().ok()))
 }
 
-/// The settings of the fixed sections that differ, as dotted names.
+/// The fixed settings that differ, as dotted names.
 fn differing(started: &Config, now: &Config) -> Vec<String> {
     let (started, now) = (value(started), value(now));
-    let leaves = FIXED.iter().flat_map(|section| {
-        let keys = started[*section].as_mapping().into_iter().flat_map(|map| map.keys());
-        keys.filter_map(Value::as_str).map(move |key| (*section, key))
-    });
-    leaves
-        .filter(|(section, key)| started[*section][*key] != now[*section][*key])
-        .map(|(section, key)| format!("{section}.{key}"))
-        .collect()
+    let leaves = FIXED.iter().flat_map(|(section, keys)| keys.iter().map(move |key| (*section, *key)));
+    leaves.filter(|(section, key)| started[section][key] != now[section][key]).map(|(section, key)| format!("{section}.{key}")).collect()
 }
 
 fn value(config: &Config) -> Value {

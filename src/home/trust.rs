@@ -51,7 +51,7 @@ impl Trust {
             return Ok(role(&table.made_from, LEGACY, true));
         }
         Err(Error::new(Code::AuthInvalidKey, "the key is not one that this daemon accepts")
-            .hint("If the key was renewed, pair the two machines again."))
+            .hint("If the key was renewed, give it to both machines again: loopsy peers add <address> --name <name> --key <key>"))
     }
     /// The key that this machine and a peer share, by the peer's name in `auth.allowedKeys`.
     pub fn key_for(&self, peer: &str) -> Option<Secret> {

@@ -135,9 +135,8 @@ impl Gate {
     ) -> Result<Outcome> {
         let headers = request.headers();
         if headers.contains_key(header::ORIGIN) {
-            return Err(
-                Error::new(Code::AuthForbidden, "the daemon does not answer web pages").hint("Use the dashboard: loopsy dashboard.")
-            );
+            return Err(Error::new(Code::AuthForbidden, "the daemon does not answer web pages")
+                .hint("Call it from a program, without an Origin header."));
         }
         let caller = self.identify(headers, remote).await;
         if !matches!(&caller, Ok(caller) if caller.role != Role::Stranger) {
@@ -208,7 +207,7 @@ impl Gate {
             || caller.peer().is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name));
         if config.tls.enabled && plain && !excused {
             return Err(Error::new(Code::AuthTlsRequired, "this daemon wants TLS from other machines")
-                .hint("Pair the two machines, or name the peer in tls.allowPlaintext on that one."));
+                .hint("On a network that you trust: name the peer in tls.allowPlaintext on the machine that was asked."));
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ impl Limits {
             let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
             Error::new(Code::RateLimited, format!("{peer} made more than {per_minute} {name} requests in a minute"))
                 .details(json!({ "retryAfter": seconds }))
-                .hint(format!("Try again in {seconds} s, or raise rateLimits.{name} on this machine."))
+                .hint(format!("Try again in {seconds} s, or have rateLimits.{name} raised on the machine that was asked."))
         })
     }
 

@@ -90,14 +90,14 @@ impl Peers {
         let asked = Instant::now();
         let answer = limited(self.open_line(address).call(&HealthGet {})).await;
         let latency = asked.elapsed().as_secs_f64() * 1000.0;
-        let was_online = lock(&self.0.registry).at(address).is_some_and(|peer| peer.status == PeerState::Online);
+        let acquainted = lock(&self.0.registry).at(address).is_some_and(|peer| peer.status == PeerState::Online && peer.is_described());
         let recognised = answer.and_then(|health| self.recognise(address, &health.node_id, &health.version));
         let changed = lock(&self.0.registry).checked(address, recognised.is_ok().then(|| (clock::now(), latency)));
         if changed {
             self.save().await?;
         }
         recognised?;
-        if was_online { Ok(()) } else { self.introduce(address).await }
+        if acquainted { Ok(()) } else { self.introduce(address).await }
     }
 
     fn recognise(&self, address: &Address, node_id: &str, version: &str) -> Result<()> {

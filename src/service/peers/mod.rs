@@ -59,8 +59,9 @@ impl Peers {
         Ok((peers, warnings))
     }
 
-    /// Takes in the machines that the configuration names.
-    fn enter_manual(&self) -> Vec<String> {
+    /// Takes in the machines that the configuration names; answers what is wrong with its lines. A machine whose line is
+    /// gone stays until it is removed.
+    pub fn enter_manual(&self) -> Vec<String> {
         let config = self.0.settings.get();
         let mut registry = lock(&self.0.registry);
         let mut warnings = Vec::new();
@@ -73,6 +74,7 @@ impl Peers {
                 Err(error) => warnings.push(format!("discovery.manualPeers: {error}")),
             }
         }
+        self.0.check.notify_one();
         warnings
     }
 
@@ -134,6 +136,13 @@ impl Peers {
                     .map_err(|error| error.hint("Give it a name, so that its key can be stored before it answers: --name"))?;
                 name = Some(id::to_name(&identity.hostname));
             }
+        }
+        let known = lock(&self.0.registry).at(&address).and_then(|peer| peer.name.clone());
+        if let (Some(known), Some(name)) = (&known, &name)
+            && known != name
+        {
+            return Err(Error::invalid(format!("{address} is known as {known} already"))
+                .hint(format!("Rename it: loopsy peers rename {known} {name}")));
         }
         let name = name.or_else(|| hostname.filter(|name| op.key.is_some() || self.0.trust.key_for(name).is_some()).map(str::to_owned));
         if let (Some(name), Some(key)) = (&name, op.key) {

@@ -13,8 +13,24 @@ const FAILURES: u32 = 3;
 
 /// Every machine that this one knows; one machine is one row.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub(super) struct Registry {
     pub(super) peers: Vec<Peer>,
+}
+
+/// The forms in which a registry is found on disk: ours, and a bare list as of the Node version.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Ours { peers: Vec<Peer> },
+    List(Vec<Peer>),
+}
+
+impl From<Stored> for Registry {
+    fn from(stored: Stored) -> Self {
+        let (Stored::Ours { peers } | Stored::List(peers)) = stored;
+        Self { peers }
+    }
 }
 
 /// The id of a machine that has not answered yet.
@@ -286,6 +302,15 @@ mod tests {
         registry.checked(&kai, None);
         let stored = registry.clone().stored();
         assert_eq!((stored.peers[0].status, stored.peers[0].failure_count), (PeerState::Unknown, 0));
+    }
+
+    #[test]
+    fn a_registry_of_the_node_version_is_read() {
+        let peer = r#"{"nodeId":"id-kai","hostname":"kai","address":"10.0.0.2","port":19532,"manuallyAdded":true,"lastSeen":5}"#;
+        for text in [format!("[{peer}]"), format!(r#"{{"version":1,"peers":[{peer}]}}"#)] {
+            let registry: Registry = serde_json::from_str(&text).unwrap();
+            assert_eq!(registry.stored().peers[0].node_id, "id-kai", "{text}");
+        }
     }
 
     #[test]
