@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::mpsc;
+
 use super::operation::{Access, Permission};
 use crate::base::{Code, Error, Result};
 
@@ -35,12 +37,36 @@ pub struct Caller {
     pub address: IpAddr,
     /// The job that the request started, for the audit log; set once by what starts it.
     pub job: Arc<OnceLock<String>>,
+    /// Who hears of what is asked over a socket, where one request is many.
+    told: Option<mpsc::UnboundedSender<Told>>,
+}
+
+/// What was asked over a socket, for the audit log.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What it is about: a command.
+    pub target: String,
+    /// The job that it started, or why there is none.
+    pub outcome: std::result::Result<String, Code>,
 }
 
 impl Caller {
     /// A caller that has started nothing yet.
     pub fn new(role: Role, node_id: String, address: IpAddr) -> Self {
-        Self { role, node_id, address, job: Arc::default() }
+        Self { role, node_id, address, job: Arc::default(), told: None }
+    }
+    /// Hears from now on what this caller asks over a socket, until the last copy of the caller is gone.
+    pub fn listen(&mut self) -> mpsc::UnboundedReceiver<Told> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.told = Some(sender);
+        receiver
+    }
+    /// Tells whoever listens what was asked.
+    pub fn tell(&self, told: impl FnOnce() -> Told) {
+        if let Some(listener) = &self.told {
+            // A log that is closed belongs to a daemon past its end.
+            let _ = listener.send(told());
+        }
     }
     /// Whether this is the owner.
     pub fn is_owner(&self) -> bool {

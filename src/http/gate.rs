@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::audit::{Audit, Record};
@@ -14,8 +15,8 @@ use super::body::Body;
 use super::hosts;
 use super::limits::Limits;
 use super::routes::{Exchange, Forward, Outcome, Routes};
-use crate::api::caller::Role;
-use crate::api::{Access, Caller, Spec};
+use crate::api::caller::{Role, Told};
+use crate::api::{Access, Caller, Payload, Spec};
 use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result, clock, id};
 use crate::home::settings::Settings;
@@ -76,6 +77,7 @@ struct Passage {
     request_id: String,
     caller: Option<Caller>,
     operation: Option<&'static str>,
+    told: Option<mpsc::UnboundedReceiver<Told>>,
 }
 
 impl Gate {
@@ -92,7 +94,7 @@ impl Gate {
         let path: String = request.uri().path().chars().take(PATH_KEPT).collect();
         let bytes = text(request.headers(), header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
         let request_id = text(request.headers(), REQUEST_ID).filter(|id| id::is_token(id)).map_or_else(id::request, str::to_owned);
-        let mut passage = Passage { request_id, caller: None, operation: None };
+        let mut passage = Passage { request_id, caller: None, operation: None, told: None };
         let passing = AssertUnwindSafe(self.pass(routes, service, remote, request, &mut passage)).catch_unwind().await;
         let mut outcome = match passing {
             Ok(Ok(outcome)) => outcome,
@@ -104,7 +106,7 @@ impl Gate {
         }
         let caller = passage.caller.as_ref();
         let has_key = caller.is_some_and(|caller| caller.role != Role::Stranger);
-        let denied = outcome.error.is_some_and(|code| matches!(code.status(), 401 | 403 | 426 | 429));
+        let denied = outcome.error.is_some_and(is_denial);
         let record = Record {
             request_id: passage.request_id,
             method,
@@ -121,6 +123,9 @@ impl Gate {
             bytes,
             decision: if denied { "denied" } else { "allowed" },
         };
+        if let Some(told) = passage.told.filter(|_| outcome.error.is_none()) {
+            self.workers.spawn("audit of a socket", listen(self.audit.clone(), record.clone(), told));
+        }
         self.audit.record(has_key, record).await;
         outcome.response
     }
@@ -142,7 +147,7 @@ impl Gate {
         if !matches!(&caller, Ok(caller) if caller.role != Role::Stranger) {
             self.check_host(&request)?;
         }
-        let caller = passage.caller.insert(caller?).clone();
+        let mut caller = passage.caller.insert(caller?).clone();
         if let Some(peer) = text(headers, PEER) {
             caller.may(Access::Owner, false)?;
             passage.operation = Some("forward");
@@ -162,6 +167,9 @@ impl Gate {
         // A resumed transfer is the same transfer.
         if !resumes(headers) {
             self.limits.draw(&caller, spec.quota, &self.settings.get().rate_limits)?;
+        }
+        if spec.payload == Payload::WebSocket {
+            passage.told = Some(caller.listen());
         }
         Ok(route.handle(service.clone(), Exchange { caller, params, request, workers: self.workers.clone() }).await)
     }
@@ -210,6 +218,27 @@ impl Gate {
                 .hint("On a network that you trust: name the peer in tls.allowPlaintext on the machine that was asked."));
         }
         Ok(())
+    }
+}
+
+/// Whether a failure says that the caller may not, or may not now.
+fn is_denial(code: Code) -> bool {
+    matches!(code.status(), 401 | 403 | 426 | 429)
+}
+
+/// Writes down what is asked over a socket, each with the id of the request that opened it.
+async fn listen(audit: Audit, opened: Record, mut told: mpsc::UnboundedReceiver<Told>) {
+    while let Some(Told { target, outcome }) = told.recv().await {
+        let error = outcome.as_ref().err().copied();
+        let record = Record {
+            target: Some(target.chars().take(PATH_KEPT).collect()),
+            error: error.map(Code::number),
+            decision: if error.is_some_and(is_denial) { "denied" } else { "allowed" },
+            job_id: outcome.ok(),
+            timestamp: clock::now(),
+            ..opened.clone()
+        };
+        audit.record(true, record).await;
     }
 }
 

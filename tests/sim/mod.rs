@@ -1,3 +1,4 @@
 //! Many daemons in one process, with time that is moved.
 
+mod audit;
 mod peers;

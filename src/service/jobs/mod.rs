@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::Caller;
+use crate::api::caller::Told;
 use crate::api::execute::{Command, Executed, Job};
 use crate::api::node::JobCounts;
 use crate::base::workers::Workers;
@@ -70,6 +71,13 @@ impl Jobs {
     /// `INVALID_REQUEST` naming the field, `EXEC_COMMAND_DENIED`, `EXEC_MAX_CONCURRENT`, `EXEC_FAILED` saying what is
     /// missing, `SHUTTING_DOWN`.
     pub async fn start(&self, caller: &Caller, command: Command, input: Input) -> Result<JobHandle> {
+        let target = command.command.clone();
+        let result = self.launch(caller, command, input).await;
+        caller.tell(|| Told { target, outcome: result.as_ref().map(|job| job.id.clone()).map_err(|error| error.code) });
+        result
+    }
+
+    async fn launch(&self, caller: &Caller, command: Command, input: Input) -> Result<JobHandle> {
         let config = self.settings.get();
         if self.stopping.is_cancelled() {
             return Err(Error::new(Code::ShuttingDown, "the daemon is shutting down"));
