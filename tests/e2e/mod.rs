@@ -1,17 +1,41 @@
 //! Two machines at work: real processes, real sockets, real signals.
 
+mod crashes;
 mod endings;
 mod exec;
 mod files;
 mod hostile;
+mod volume;
 
 use std::path::Path;
+
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::support::program::Program;
 
 /// Content with every byte value, and no pattern that a mistake could repeat.
 fn content(length: usize) -> Vec<u8> {
     (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+}
+
+/// Numbers that nobody foresees; the seed is printed, so that a failure can be tried again.
+struct Dice(u64);
+
+impl Dice {
+    #[expect(clippy::print_stdout, reason = "what a test prints is kept in its record")]
+    fn new() -> Self {
+        let mut seed = [0; 8];
+        SystemRandom::new().fill(&mut seed).unwrap();
+        println!("seed {}", u64::from_le_bytes(seed));
+        Self(u64::from_le_bytes(seed) | 1)
+    }
+    /// A number below `end` (xorshift64*).
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % end
+    }
 }
 
 /// Makes a file, and the folder that it is in.

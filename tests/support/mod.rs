@@ -4,5 +4,6 @@ pub mod line;
 pub mod node;
 pub mod process;
 pub mod program;
+pub mod proxy;
 pub mod raw;
 pub mod sim;

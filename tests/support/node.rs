@@ -38,6 +38,10 @@ impl Node {
         let (daemon, ready) = launch(&program);
         Self { program, ready, daemon }
     }
+    /// Starts it again; it may be on another port.
+    pub fn again(&mut self) {
+        (self.daemon, self.ready) = launch(&self.program);
+    }
     /// `kill -9`, and waits until it is gone.
     pub fn kill(&mut self) {
         self.daemon.kill().unwrap();

@@ -17,6 +17,15 @@ pub async fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool)
     assert!(tokio::time::timeout(limit, looking).await.is_ok(), "not within {limit:?}: {what}");
 }
 
+/// Whether the tests that move gigabytes and kill by the dozen are wanted.
+pub fn heavy() -> bool {
+    let wanted = std::env::var_os("LOOPSY_HEAVY").is_some_and(|set| set == "1");
+    if !wanted {
+        skipped("LOOPSY_HEAVY is not set");
+    }
+    wanted
+}
+
 /// Says that a test can't do its work here, in the form that `tests/run` looks for.
 #[expect(clippy::print_stdout, reason = "what a test prints is kept in its record")]
 pub fn skipped(why: &str) {
@@ -42,6 +51,10 @@ impl Process {
     pub fn runs(self) -> bool {
         let zombie = || self.status("State").is_none_or(|state| state.starts_with('Z'));
         process_start_time(self.pid) == Some(self.started) && !zombie()
+    }
+    /// The most memory it ever held, bytes; nothing once it is gone.
+    pub fn peak_memory(self) -> Option<u64> {
+        self.status("VmHWM")?.strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
     }
     pub fn signal(self, name: &str) {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status().unwrap().success());
