@@ -14,7 +14,7 @@ use crate::base::workers::blocking;
 use crate::base::{Code, Error, Result};
 
 /// Pieces that may wait on the way in; each is what one read from the network gave, at most a few hundred KiB.
-const WAITING_IN: usize = 32;
+const WAITING_IN: usize = 8;
 /// Pieces that may wait on the way out, of [`super::leave::CHUNK`] each.
 const WAITING_OUT: usize = 2;
 

@@ -6,12 +6,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 use super::address::Address;
 
 /// How long one address may take to accept a connection.
 const DIAL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Bytes that the system may hold for each direction of a connection; Linux takes twice as much. Left to itself it holds up
+/// to 38 MiB, which are lost, and sent again, when an end is cut off. This fills 10 Gbit/s up to a round trip of 0.5 ms.
+const HELD: usize = 512 * 1024;
+
+/// What holds for every connection.
+fn tune(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    socket.set_recv_buffer_size(HELD)?;
+    socket.set_send_buffer_size(HELD)?;
+    Ok(stream)
+}
 
 pub(super) async fn dial(address: &Address) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no such host");
@@ -21,10 +35,7 @@ pub(super) async fn dial(address: &Address) -> io::Result<TcpStream> {
     };
     for candidate in found {
         match tokio::time::timeout(DIAL_LIMIT, TcpStream::connect(candidate)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
+            Ok(Ok(stream)) => return tune(stream),
             Ok(Err(error)) => last = error,
             Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
@@ -105,8 +116,7 @@ impl Sockets {
             Poll::Pending
         })
         .await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, SocketAddr::new(from.ip().to_canonical(), from.port())))
+        Ok((tune(stream)?, SocketAddr::new(from.ip().to_canonical(), from.port())))
     }
 }
 
