@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use loopsy::base::workers::Workers;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +35,11 @@ impl Proxy {
                 let counts = shared.clone();
                 connections.spawn_until_stop("proxied connection", async move {
                     let Ok(far) = TcpStream::connect(("127.0.0.1", counts.target.load(Ordering::Relaxed))).await else { return };
+                    // It is to hold back no more than two daemons without it would.
+                    for stream in [&near, &far] {
+                        SockRef::from(stream).set_recv_buffer_size(64 * 1024).unwrap();
+                        SockRef::from(stream).set_send_buffer_size(64 * 1024).unwrap();
+                    }
                     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
                     // One end that is gone takes the other with it.
                     tokio::select! {
@@ -66,7 +72,7 @@ impl Drop for Proxy {
 }
 
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &AtomicU64) {
-    let mut buffer = vec![0; 256 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         count.fetch_add(length as u64, Ordering::Relaxed);
         if to.write_all(&buffer[..length]).await.is_err() {
