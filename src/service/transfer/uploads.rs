@@ -11,6 +11,8 @@ use crate::base::sync::lock;
 
 /// How long an upload may stand still before another try of it may end it.
 const STILL: Duration = Duration::from_millis(300);
+/// How long one that was ended may take for it: what it has may have to reach the disk first.
+const ENDING: Duration = Duration::from_secs(10);
 /// How often that is looked at before the upload counts as alive.
 const LOOKS: usize = 3;
 
@@ -55,7 +57,7 @@ impl Uploads {
             let now = running.progress.load(Ordering::Relaxed);
             if now == seen {
                 running.stop.cancel();
-                return tokio::time::timeout(STILL, running.ended.cancelled()).await.is_ok();
+                return tokio::time::timeout(ENDING, running.ended.cancelled()).await.is_ok();
             }
             seen = now;
         }
