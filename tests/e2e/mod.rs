@@ -18,7 +18,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }
 
-/// Numbers that nobody foresees; the seed is printed, so that a failure can be tried again.
+/// Numbers that nobody foresees. The seed is printed; with it in `LOOPSY_SEED` they come again.
 struct Dice(u64);
 
 impl Dice {
@@ -26,8 +26,10 @@ impl Dice {
     fn new() -> Self {
         let mut seed = [0; 8];
         SystemRandom::new().fill(&mut seed).unwrap();
-        println!("seed {}", u64::from_le_bytes(seed));
-        Self(u64::from_le_bytes(seed) | 1)
+        let given = std::env::var("LOOPSY_SEED").ok().map(|seed| seed.parse().expect("LOOPSY_SEED is a number"));
+        let seed = given.unwrap_or(u64::from_le_bytes(seed));
+        println!("seed {seed}");
+        Self(seed | 1)
     }
     /// A number below `end` (xorshift64*).
     fn below(&mut self, end: u64) -> u64 {
