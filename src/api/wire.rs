@@ -14,6 +14,12 @@ use crate::base::{Error, Result};
 
 /// Header with the number of a failure: the answer to HEAD has no body that could tell it.
 pub const ERROR: &str = "x-loopsy-error";
+/// Header with the caller's node id.
+pub const NODE_ID: &str = "x-loopsy-node-id";
+/// Header with which the owner has a request sent on to a peer.
+pub const PEER: &str = "x-loopsy-peer";
+/// Longest message over a WebSocket, bytes; both ends hold to it.
+pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

@@ -6,7 +6,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 
 use super::connector::Body;
-use super::link::{Link, NODE_ID, PEER};
+use super::link::Link;
+use crate::api::wire::{NODE_ID, PEER};
 use crate::base::Result;
 use crate::base::workers::Workers;
 

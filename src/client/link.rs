@@ -10,17 +10,12 @@ use hyper::body::{Frame, Incoming};
 use super::connector::{Body, Pool, pool};
 use super::receive::{self, Receive};
 use crate::api::transfer::CHECKSUM;
-use crate::api::wire::{self, Encoded};
+use crate::api::wire::{self, Encoded, NODE_ID, PEER};
 use crate::api::{Operation, Output, Piece, Pieces};
 use crate::base::error::io_words;
 use crate::base::secret::Secret;
 use crate::base::{Code, Error, Result};
 use crate::net::{Address, Network};
-
-/// Header with which the owner has a request sent on to a peer.
-pub const PEER: &str = "x-loopsy-peer";
-/// Header with the caller's node id.
-pub const NODE_ID: &str = "x-loopsy-node-id";
 
 /// There is no daemon, and how to start one.
 pub fn not_running() -> Error {

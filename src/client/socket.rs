@@ -9,15 +9,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::link::Link;
-use crate::api::wire;
+use crate::api::wire::{self, MESSAGE_LIMIT};
 use crate::api::{Operation, Upgrade};
 use crate::base::{Code, Error, Result};
 
 /// A WebSocket with a daemon.
 pub type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
-
-/// Longest message taken, bytes.
-const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 impl Link {
     /// Opens the WebSocket of an operation.

@@ -16,6 +16,7 @@ use super::hosts;
 use super::limits::Limits;
 use super::routes::{Exchange, Forward, Outcome, Routes};
 use crate::api::caller::{Role, Told};
+use crate::api::wire::{NODE_ID, PEER};
 use crate::api::{Access, Caller, Payload, Spec};
 use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result, clock, id};
@@ -24,10 +25,6 @@ use crate::home::trust::Trust;
 
 /// Header with the request's id.
 pub const REQUEST_ID: &str = "x-request-id";
-/// Header with the caller's node id.
-pub const NODE_ID: &str = "x-loopsy-node-id";
-/// Header with which the owner has a request sent on to a peer.
-pub const PEER: &str = "x-loopsy-peer";
 /// Longest path kept in the audit log, characters.
 const PATH_KEPT: usize = 512;
 

@@ -8,13 +8,11 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::body::{self, Body};
+use crate::api::wire::MESSAGE_LIMIT;
 use crate::base::{Error, Result};
 
 /// A WebSocket with a client.
 pub type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
-
-/// Longest message taken, bytes.
-pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The limits of every socket, both ends.
 pub fn config() -> WebSocketConfig {
