@@ -69,6 +69,12 @@ pub struct Peer {
     /// Round trip of the last check, milliseconds (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
+    /// Whether it is called over TLS (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
+    /// SHA-256 of the certificate that it must have, 64 hexadecimal digits (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// What it may do here (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,

@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod clock;
 pub mod code;
 pub mod error;
+pub mod fingerprint;
 pub mod hash;
 pub mod id;
 pub mod replay;
@@ -15,3 +16,4 @@ pub mod workers;
 
 pub use code::{Code, Exit};
 pub use error::{Error, Failure, Result};
+pub use fingerprint::Fingerprint;

@@ -108,6 +108,10 @@ impl Console {
             self.tell(&format!("{text}\n"));
         }
     }
+    /// Puts a question on standard error, and leaves the cursor behind it.
+    pub fn prompt(&self, question: &str) {
+        self.tell(&printable(question));
+    }
     /// Says that something was done: with `--json` the API's answer, else in words on standard error.
     pub fn done(&self, answer: &impl Serialize, words: impl Display) -> Result<()> {
         if self.json {

@@ -1,6 +1,7 @@
 //! The command line: what people type becomes operations, and what comes back becomes lines and an exit status.
 
 pub mod app;
+pub mod ask;
 pub mod commands;
 pub mod console;
 pub mod failure;

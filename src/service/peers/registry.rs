@@ -84,6 +84,8 @@ impl Registry {
                 manually_added: true,
                 name: None,
                 latency_ms: None,
+                tls: None,
+                fingerprint: None,
                 permissions: None,
             });
             self.peers.len() - 1
