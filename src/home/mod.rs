@@ -1,5 +1,6 @@
 //! The data directory: where everything of one daemon lives.
 
+pub mod certificate;
 pub mod config;
 pub mod config_file;
 pub mod identity;
@@ -69,6 +70,22 @@ impl Home {
     pub fn identity(&self) -> PathBuf {
         self.root.join("identity.json")
     }
+    /// The folder of the certificate.
+    pub fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+    /// This machine's certificate, in PEM, and the one that it took over from.
+    pub fn certificate(&self) -> PathBuf {
+        self.tls().join("cert.pem")
+    }
+    /// The certificate's key, in PEM.
+    pub fn certificate_key(&self) -> PathBuf {
+        self.tls().join("key.pem")
+    }
+    /// A key and its certificate on their way to their places.
+    pub fn new_certificate(&self) -> PathBuf {
+        self.tls().join("new.pem")
+    }
     /// The folder of the logs.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
@@ -106,7 +123,7 @@ impl Home {
                 .hint("Loopsy needs a data directory of its own that it may write; choose another with --data-dir.")
         };
         let mut warnings = Vec::new();
-        for folder in [self.root.clone(), self.logs()] {
+        for folder in [self.root.clone(), self.logs(), self.tls()] {
             if folder.is_dir() {
                 self.tighten(&folder, &mut warnings).map_err(|error| failed(&folder, &error))?;
             } else {

@@ -5,12 +5,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::address::Address;
+use super::cut::{Cut, Half};
 use crate::base::sync::lock;
 
 /// Bytes under way on one stream before the writer waits.
@@ -23,47 +24,27 @@ struct State {
     hosts: Vec<String>,
     listening: HashMap<(IpAddr, u16), mpsc::Sender<Arrival>>,
     cut: HashSet<IpAddr>,
-    wires: Vec<([IpAddr; 2], Weak<Mutex<Fate>>)>,
+    wires: Vec<([IpAddr; 2], [Weak<Cut>; 2])>,
     next_port: u16,
-}
-
-/// What becomes of a stream.
-#[derive(Default)]
-struct Fate {
-    broken: bool,
-    waiting: Vec<Waker>,
 }
 
 /// One end of a stream that breaks when a host at either end is cut off.
 pub struct Wire {
     stream: DuplexStream,
-    fate: Arc<Mutex<Fate>>,
-}
-
-impl Wire {
-    fn check(&self, cx: &mut Context<'_>) -> io::Result<()> {
-        let mut fate = lock(&self.fate);
-        if fate.broken {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-        if !fate.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            fate.waiting.push(cx.waker().clone());
-        }
-        Ok(())
-    }
+    broken: Arc<Cut>,
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.check(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, broken } = self.get_mut();
+        broken.guard(Half::Read, cx, |cx| Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { stream, broken } = self.get_mut();
+        broken.guard(Half::Write, cx, |cx| Pin::new(stream).poll_write(cx, buf))
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
@@ -91,13 +72,9 @@ impl Memory {
     pub fn cut(&self, host: &Host) {
         let mut state = lock(&self.0);
         state.cut.insert(host.ip);
-        state.wires.retain(|(_, fate)| fate.strong_count() > 0);
-        for (_, fate) in state.wires.iter().filter(|(ends, _)| ends.contains(&host.ip) && ends[0] != ends[1]) {
-            if let Some(fate) = fate.upgrade() {
-                let mut fate = lock(&fate);
-                fate.broken = true;
-                fate.waiting.drain(..).for_each(Waker::wake);
-            }
+        state.wires.retain(|(_, cuts)| cuts.iter().any(|cut| cut.strong_count() > 0));
+        for (_, cuts) in state.wires.iter().filter(|(ends, _)| ends.contains(&host.ip) && ends[0] != ends[1]) {
+            cuts.iter().filter_map(Weak::upgrade).for_each(|cut| cut.cut());
         }
     }
     /// Puts it back.
@@ -134,9 +111,10 @@ impl Host {
             (sender.ok_or(io::ErrorKind::ConnectionRefused)?, SocketAddr::new(from, 1), target)
         };
         let (here, there) = tokio::io::duplex(BUFFER);
-        let fate = Arc::new(Mutex::new(Fate::default()));
-        lock(&self.network.0).wires.push(([self.ip, target], Arc::downgrade(&fate)));
-        let (here, there) = (Wire { stream: here, fate: fate.clone() }, Wire { stream: there, fate });
+        let cuts = [Arc::<Cut>::default(), Arc::default()];
+        lock(&self.network.0).wires.push(([self.ip, target], [Arc::downgrade(&cuts[0]), Arc::downgrade(&cuts[1])]));
+        let [broken, broken_there] = cuts;
+        let (here, there) = (Wire { stream: here, broken }, Wire { stream: there, broken: broken_there });
         sender.send((there, from)).await.map_err(|_| io::ErrorKind::ConnectionRefused)?;
         Ok(here)
     }

@@ -1,9 +1,11 @@
-//! Byte streams: addresses, sockets, and a network in memory.
+//! Byte streams: addresses, sockets, TLS, and a network in memory.
 
 pub mod address;
+pub mod cut;
 pub mod memory;
 pub mod network;
 pub mod socket;
+pub mod tls;
 
 pub use address::Address;
 pub use network::{Listener, Network, Stream};

@@ -3,12 +3,15 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
 
 use super::address::Address;
+use super::cut::{Cut, Half};
 use super::memory::{Host, Incoming, Wire};
 use super::socket;
 
@@ -73,72 +76,89 @@ impl Listener {
 enum Transport {
     Tcp(TcpStream),
     Memory(Wire),
+    Tls(Box<TlsStream<Stream>>),
 }
 
 /// Bytes both ways.
 pub struct Stream {
     transport: Transport,
     peeked: Option<u8>,
+    cut: Arc<Cut>,
 }
 
 impl Stream {
+    fn over(transport: Transport) -> Self {
+        Self { transport, peeked: None, cut: Arc::default() }
+    }
     fn tcp(stream: TcpStream) -> Self {
-        Self { transport: Transport::Tcp(stream), peeked: None }
+        Self::over(Transport::Tcp(stream))
     }
     fn memory(stream: Wire) -> Self {
-        Self { transport: Transport::Memory(stream), peeked: None }
+        Self::over(Transport::Memory(stream))
+    }
+    pub(super) fn tls(stream: TlsStream<Stream>) -> Self {
+        Self::over(Transport::Tls(Box::new(stream)))
+    }
+    /// The means to end this stream from outside.
+    pub fn cut(&self) -> &Arc<Cut> {
+        &self.cut
     }
     /// Waits for the first byte and leaves it to be read again.
     pub async fn peek(&mut self) -> io::Result<u8> {
+        if let Some(byte) = self.peeked {
+            return Ok(byte);
+        }
         let mut byte = [0];
-        match &mut self.transport {
-            Transport::Tcp(stream) => {
-                if stream.peek(&mut byte).await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
+        if let Transport::Tcp(stream) = &mut self.transport {
+            if stream.peek(&mut byte).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            Transport::Memory(stream) => {
-                stream.read_exact(&mut byte).await?;
-                self.peeked = Some(byte[0]);
-            }
+        } else {
+            self.read_exact(&mut byte).await?;
+            self.peeked = Some(byte[0]);
         }
         Ok(byte[0])
     }
 }
 
 macro_rules! each {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match &mut $self.transport {
+    ($transport:expr, $stream:ident => $call:expr) => {
+        match $transport {
             Transport::Tcp($stream) => $call,
             Transport::Memory($stream) => $call,
+            Transport::Tls($stream) => $call,
         }
     };
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(byte) = self.peeked.take() {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { transport, peeked, cut } = self.get_mut();
+        if let Some(byte) = peeked.take() {
             buf.put_slice(&[byte]);
             return Poll::Ready(Ok(()));
         }
-        each!(self, stream => Pin::new(stream).poll_read(cx, buf))
+        cut.guard(Half::Read, cx, |cx| each!(transport, stream => Pin::new(stream).poll_read(cx, buf)))
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { transport, cut, .. } = self.get_mut();
+        cut.guard(Half::Write, cx, |cx| each!(transport, stream => Pin::new(stream).poll_write(cx, buf)))
     }
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let Self { transport, cut, .. } = self.get_mut();
+        cut.guard(Half::Write, cx, |cx| each!(transport, stream => Pin::new(stream).poll_write_vectored(cx, bufs)))
     }
     fn is_write_vectored(&self) -> bool {
-        matches!(&self.transport, Transport::Tcp(_))
+        !matches!(&self.transport, Transport::Memory(_))
     }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_flush(cx))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { transport, cut, .. } = self.get_mut();
+        cut.guard(Half::Write, cx, |cx| each!(transport, stream => Pin::new(stream).poll_flush(cx)))
     }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut self.get_mut().transport, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

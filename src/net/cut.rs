@@ -1,0 +1,76 @@
+//! Ending a stream from outside, whoever holds it.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+
+/// The means to end one stream: at its next read or write, under way or to come, it is broken.
+#[derive(Debug, Default)]
+pub struct Cut {
+    done: AtomicBool,
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+}
+
+/// Which half of a stream waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Half {
+    Read,
+    Write,
+}
+
+impl Cut {
+    /// Ends the stream.
+    pub fn cut(&self) {
+        self.done.store(true, Ordering::SeqCst);
+        self.reader.wake();
+        self.writer.wake();
+    }
+
+    /// A step of the stream, unless it has been ended.
+    pub(super) fn guard<T>(
+        &self,
+        half: Half,
+        cx: &mut Context<'_>,
+        step: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let ended = || Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        if self.done.load(Ordering::Relaxed) {
+            return ended();
+        }
+        let polled = step(cx);
+        if polled.is_pending() {
+            match half {
+                Half::Read => self.reader.register(cx.waker()),
+                Half::Write => self.writer.register(cx.waker()),
+            }
+            // It may have been ended before the waker was in its place.
+            if self.done.load(Ordering::SeqCst) {
+                return ended();
+            }
+        }
+        polled
+    }
+}
+
+/// Streams that are ended together. Those that are gone already cost nothing.
+#[derive(Debug, Default)]
+pub struct Cuts(Vec<Weak<Cut>>);
+
+impl Cuts {
+    /// One more stream.
+    pub fn add(&mut self, cut: &Arc<Cut>) {
+        // Looked through each time that it has doubled, so that adding stays cheap.
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|known| known.strong_count() > 0);
+        }
+        self.0.push(Arc::downgrade(cut));
+    }
+    /// Ends them.
+    pub fn cut(&mut self) {
+        self.0.drain(..).filter_map(|cut| cut.upgrade()).for_each(|cut| cut.cut());
+    }
+}
