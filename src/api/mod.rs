@@ -6,6 +6,7 @@ pub mod execute;
 pub mod node;
 pub mod openapi;
 pub mod operation;
+pub mod pairing;
 pub mod peers;
 pub mod sse;
 pub mod transfer;

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod context;
 pub mod jobs;
+pub mod pairing;
 pub mod paths;
 pub mod peers;
 pub mod transfer;
