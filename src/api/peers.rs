@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::node::Identity;
 use super::operation::{One, Operation, Permission, Spec};
+use crate::base::Error;
 use crate::base::secret::Secret;
 
 /// The port a daemon listens on unless told otherwise.
@@ -81,6 +82,28 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// A machine of which nothing is known but where it is.
+    pub fn unknown(address: &str, port: u16) -> Self {
+        Self {
+            node_id: format!("manual-{address}:{port}"),
+            hostname: address.to_owned(),
+            address: address.to_owned(),
+            port,
+            platform: "unknown".into(),
+            version: String::new(),
+            capabilities: Vec::new(),
+            status: PeerState::Unknown,
+            last_seen: 0,
+            failure_count: 0,
+            trusted: false,
+            manually_added: true,
+            name: None,
+            latency_ms: None,
+            tls: None,
+            fingerprint: None,
+            permissions: None,
+        }
+    }
     /// Whether it has told who it is: beside its id, which anybody may ask for, its name, system and abilities.
     pub fn is_described(&self) -> bool {
         !self.version.is_empty()
@@ -183,6 +206,51 @@ impl Operation for PeerPing {
     fn target(&self) -> Option<&str> {
         Some(&self.node_id)
     }
+}
+
+/// Look closely at a machine: whether it is there, takes our key, and agrees about time and protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerCheck {
+    /// Its node id or the beginning of it, its name, hostname or address.
+    pub node_id: String,
+}
+impl Operation for PeerCheck {
+    const SPEC: Spec = Spec::post("peer.check", "/peers/{nodeId}/check");
+    type Reply = One<PeerFindings>;
+    fn example() -> Self {
+        Self { node_id: "kai".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.node_id)
+    }
+}
+
+/// What was found when a machine was looked at. A machine that is not as it should be is an answer, not a failure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerFindings {
+    /// Whether a Loopsy answers at its address, and over a connection as it must be.
+    pub reachable: bool,
+    /// Whether it takes the key that the two share; absent where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_accepted: Option<bool>,
+    /// Round trip, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// Version of the protocol that it speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How far its clock is ahead of this machine's, milliseconds; good to a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew_ms: Option<i64>,
+    /// What it can do, once it has taken the key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// What stands in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub error: Option<Error>,
 }
 
 /// Find a machine by what people call it.

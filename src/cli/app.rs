@@ -47,6 +47,8 @@ pub enum Command {
     Restart,
     /// Show how the daemon is: peers, jobs, entries.
     Status,
+    /// Find out what is wrong, and what to do about it.
+    Doctor(Doctor),
     /// Run the daemon in the foreground.
     Daemon(Daemon),
     /// Run a command on a peer, or on several.
@@ -92,6 +94,14 @@ pub struct Start {
     /// Stay, and end with Ctrl-C.
     #[arg(long)]
     pub foreground: bool,
+}
+
+/// Find out what is wrong.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Repair what can be repaired without harm: modes of files, missing folders, what a dead daemon left.
+    #[arg(long)]
+    pub fix: bool,
 }
 
 /// Run the daemon.

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod ask;
+pub mod checks;
 pub mod commands;
 pub mod console;
 pub mod failure;
@@ -32,7 +33,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let session = match Session::new(&app.global, console) {
         Ok(session) => session,
         Err(error) => {
-            Console::new(app.global.json, app.global.quiet).failure(&error);
+            let console = Console::new(app.global.json, app.global.quiet);
+            if matches!(app.command, Command::Doctor(_)) {
+                return commands::doctor::homeless(&console, &error).unwrap_or(ExitCode::FAILURE);
+            }
+            console.failure(&error);
             return failure::exit(&error);
         }
     };
@@ -64,13 +69,14 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 }
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
-    use commands::{api, config, context, daemon, demo, exec, init, key, logs, peers, shell, start, status, stop, transfer};
+    use commands::{api, config, context, daemon, demo, doctor, exec, init, key, logs, peers, shell, start, status, stop, transfer};
     match command {
         Command::Init => init::run(session),
         Command::Start(args) => start::run(session, &args),
         Command::Stop => stop::run(session),
         Command::Restart => start::restart(session),
         Command::Status => status::run(session),
+        Command::Doctor(args) => doctor::run(session, &args),
         Command::Daemon(args) => daemon::run(session, &args),
         Command::Config(action) => config::run(session, action),
         Command::Key(action) => key::run(session, action),

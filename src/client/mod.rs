@@ -6,6 +6,7 @@ pub mod files;
 pub mod forward;
 pub mod link;
 pub mod local;
+pub mod probe;
 pub mod raw;
 pub mod receive;
 pub mod socket;

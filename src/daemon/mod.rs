@@ -10,6 +10,8 @@ pub mod routes;
 pub mod run;
 mod transfer;
 
+pub use node::BUILD;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 

@@ -3,7 +3,9 @@
 use super::Daemon;
 use crate::api::Caller;
 use crate::api::node::Identity;
-use crate::api::peers::{Peer, PeerAdd, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRemoved, PeerRename, Peers};
+use crate::api::peers::{
+    Peer, PeerAdd, PeerCheck, PeerFind, PeerFindings, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRemoved, PeerRename, Peers,
+};
 use crate::base::Result;
 use crate::http::Serve;
 
@@ -28,6 +30,12 @@ impl Serve<PeerRemove> for Daemon {
 impl Serve<PeerPing> for Daemon {
     async fn serve(&self, _: &Caller, op: PeerPing) -> Result<Peer> {
         self.peers.ping(&op.node_id).await
+    }
+}
+
+impl Serve<PeerCheck> for Daemon {
+    async fn serve(&self, _: &Caller, op: PeerCheck) -> Result<PeerFindings> {
+        self.peers.look_at(&op.node_id).await
     }
 }
 

@@ -4,7 +4,7 @@ use super::Daemon;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
-use crate::api::peers::{PeerAdd, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename};
+use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename};
 use crate::api::transfer::{TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TreePull, TreePut};
 use crate::http::Routes;
 
@@ -31,6 +31,7 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<PeerAdd>()
         .serve::<PeerRemove>()
         .serve::<PeerPing>()
+        .serve::<PeerCheck>()
         .serve::<PeerFind>()
         .serve::<PeerRename>()
         .serve::<PeerHandshake>()

@@ -76,6 +76,17 @@ impl Instance {
             _ => None,
         }
     }
+    /// Whether a daemon that is gone has left its pid file. While one starts, the file is still its predecessor's.
+    pub fn has_left_traces(home: &Home) -> bool {
+        home.pid_file().exists() && Self::running(home).is_none()
+    }
+    /// Removes what a daemon that is gone has left.
+    ///
+    /// # Errors
+    /// As [`Instance::acquire`], where a daemon runs after all.
+    pub fn clear(home: &Home) -> Result<()> {
+        Self::acquire(home).map(drop)
+    }
     /// Waits until no process is this home's daemon. Blocks.
     pub fn wait_until_gone(home: &Home) -> Result<()> {
         open(home)?.lock_shared().map_err(|error| unlockable(home, &error))
@@ -137,6 +148,9 @@ mod tests {
         for stale in [file(started), file(wrong), file(None), stranger.id().to_string().into_bytes(), b"garbage".to_vec(), Vec::new()] {
             files::write_private(&home.pid_file(), &stale).unwrap();
             assert_eq!(Instance::running(&home), None);
+            assert!(Instance::has_left_traces(&home));
+            Instance::clear(&home).unwrap();
+            assert!(!Instance::has_left_traces(&home));
             let instance = Instance::acquire(&home).unwrap();
             instance.announce(address()).unwrap();
             assert!(Instance::running(&home).is_some());

@@ -1,6 +1,9 @@
 //! The operating system: the only floor with `cfg` of a system and with `unsafe`.
 
+pub mod disk;
 pub mod files;
+pub mod firewall;
+pub mod holder;
 pub mod host;
 pub mod memory;
 pub mod modes;

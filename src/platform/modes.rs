@@ -40,6 +40,35 @@ pub fn tighten(path: &Path) -> io::Result<bool> {
     std::fs::symlink_metadata(path).map(|_| false)
 }
 
+/// Whether group or others have any access to a file or directory; never so of a link, nor where the system has no such
+/// modes.
+#[cfg(unix)]
+pub fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_symlink() && meta.mode() & 0o077 != 0)
+}
+
+/// Whether group or others have any access to a file or directory; never so of a link, nor where the system has no such
+/// modes.
+#[cfg(not(unix))]
+pub fn is_open_to_others(_path: &Path) -> bool {
+    false
+}
+
+/// Fails as making a file in this folder would, and makes none.
+#[cfg(unix)]
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// Fails where the folder is marked as not to be changed.
+#[cfg(not(unix))]
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let read_only = std::fs::metadata(folder)?.permissions().readonly();
+    if read_only { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+}
+
 /// Tells one file from another that has taken its name: device and inode, or the time it was made.
 #[cfg(unix)]
 pub fn file_id(meta: &Metadata) -> (u64, u64) {
@@ -83,10 +112,12 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         assert!(!tighten(&path).unwrap());
         set_mode(&path, 0o644);
+        assert!(is_open_to_others(&path));
         assert!(tighten(&path).unwrap());
-        assert_eq!(mode(&path), 0o600);
+        assert_eq!((mode(&path), is_open_to_others(&path)), (0o600, false));
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(!tighten(&link).unwrap());
+        assert!(check_writable(dir.path()).is_ok() && check_writable(&dir.path().join("missing")).is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! The command line as people use it: the real program, a home of its own, exit statuses and words.
 
+mod doctor;
+mod doctor_peers;
 mod lifecycle;
 mod settings;
 mod strangers;

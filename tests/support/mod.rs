@@ -7,3 +7,4 @@ pub mod program;
 pub mod proxy;
 pub mod raw;
 pub mod sim;
+pub mod stand_in;

@@ -5,6 +5,7 @@ pub mod config;
 pub mod context;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod exec;
 pub mod init;
 pub mod key;

@@ -6,6 +6,7 @@
 
 mod batch;
 mod import;
+pub mod look;
 mod record;
 mod rules;
 mod store;

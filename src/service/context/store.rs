@@ -288,7 +288,8 @@ fn open_file(path: &Path) -> Result<Database, Unopened> {
     }
 }
 
-fn probe(db: &Database) -> Step<Option<u64>> {
+/// The shape of the tables, once both ends of each were looked at; none before they are made.
+pub(super) fn probe(db: &impl ReadableDatabase) -> Step<Option<u64>> {
     let txn = db.begin_read()?;
     let Some(state) = state(&txn)? else { return Ok(None) };
     let format = state.get(FORMAT)?.map(|number| number.value());
@@ -311,7 +312,8 @@ fn state(txn: &ReadTransaction) -> Step<Option<ReadOnlyTable<&'static str, u64>>
     }
 }
 
-fn is_damage(cause: &redb::Error) -> bool {
+/// Whether a failure says that the content is not what was written.
+pub(super) fn is_damage(cause: &redb::Error) -> bool {
     use std::io::ErrorKind as K;
     match cause {
         redb::Error::Io(io) => matches!(io.kind(), K::InvalidData | K::UnexpectedEof),

@@ -1,5 +1,6 @@
 //! Other machines: who they are, how they are reached, whether they answer.
 
+pub mod check;
 mod health;
 mod registry;
 

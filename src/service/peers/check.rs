@@ -1,0 +1,84 @@
+//! A close look at one peer, for `loopsy doctor` and `loopsy connect`.
+//!
+//! Whether the peer can call this machine is not asked: no route makes a peer call back, and none should. What is known of
+//! that is in this machine's audit log.
+
+use super::{Peers, health};
+use crate::api::node::{IdentityGet, PROTOCOL_VERSION};
+use crate::api::peers::{Peer, PeerFindings};
+use crate::base::{Code, Error, Result};
+use crate::client::Link;
+use crate::net::Address;
+
+/// Whether two versions of the protocol can talk: the same first number.
+pub fn can_talk(version: &str) -> bool {
+    version.split('.').next() == PROTOCOL_VERSION.split('.').next()
+}
+
+/// What a daemon tells without a key. `name` is what people call it.
+pub async fn from_outside(link: &Link, name: &str) -> PeerFindings {
+    let seen = match health::limited(link.probe()).await {
+        Ok(seen) => seen,
+        Err(error) => return PeerFindings { error: Some(error), ..PeerFindings::default() },
+    };
+    let error = (!can_talk(&seen.health.version)).then(|| {
+        Error::new(
+            Code::PeerVersionMismatch,
+            format!("{name} speaks version {} of the protocol, this machine {PROTOCOL_VERSION}", seen.health.version),
+        )
+        .hint("Install the same version on both machines.")
+    });
+    PeerFindings {
+        reachable: true,
+        latency_ms: Some(seen.latency_ms),
+        skew_ms: seen.skew_ms,
+        version: Some(seen.health.version),
+        error,
+        ..PeerFindings::default()
+    }
+}
+
+impl Peers {
+    /// Looks at a peer: reachable, key, time, protocol. Takes ten seconds at most.
+    ///
+    /// # Errors
+    /// `PEER_NOT_FOUND` and `INVALID_REQUEST`, for a name that is nobody's or several peers'.
+    pub async fn look_at(&self, reference: &str) -> Result<PeerFindings> {
+        let peer = self.resolve(reference)?;
+        let name = peer.name.clone().unwrap_or_else(|| peer.hostname.clone());
+        let mut findings = from_outside(&self.open_line(&Address::new(&peer.address, peer.port)?), &name).await;
+        if findings.error.is_none() && peer.trusted {
+            self.present_key(&peer, &mut findings).await;
+        }
+        Ok(findings)
+    }
+
+    async fn present_key(&self, peer: &Peer, findings: &mut PeerFindings) {
+        let asked = match self.link(peer) {
+            Ok(link) => health::limited(link.call(&IdentityGet {})).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(identity) => {
+                findings.key_accepted = Some(true);
+                findings.capabilities = identity.capabilities;
+            }
+            Err(error) => {
+                let refused = matches!(error.code, Code::AuthInvalidKey | Code::AuthMissingKey | Code::AuthExpiredKey);
+                findings.key_accepted = refused.then_some(false);
+                findings.error = Some(error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_number_of_the_version_decides() {
+        assert!(can_talk("1.0.0") && can_talk("1.9") && can_talk("1"));
+        assert!(!can_talk("2.0.0") && !can_talk("") && !can_talk("10.0.0"));
+    }
+}
