@@ -19,6 +19,8 @@ use crate::net::Address;
 const EVERY: Duration = Duration::from_secs(15);
 /// How seldom an offline one is.
 const SELDOM: Duration = Duration::from_secs(300);
+/// How soon one is asked again when it is said to have come or gone.
+const LEAST: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -39,21 +41,36 @@ fn pause(failures: u32) -> Duration {
     base - base * spread / (5 * 255)
 }
 
+/// When an address is asked.
+struct Turn {
+    next: Instant,
+    asked: Option<Instant>,
+    /// Whether somebody hurried since it was last asked.
+    hurried: bool,
+}
+
 /// Asks the peers, each at its time, until dropped.
 pub(super) async fn run(peers: Peers) {
-    let mut due: HashMap<Address, Instant> = HashMap::new();
+    let mut turns: HashMap<Address, Turn> = HashMap::new();
     let mut running = FuturesUnordered::new();
     loop {
         let now = Instant::now();
         let known = peers.addresses();
-        due.retain(|address, _| known.contains(address));
+        turns.retain(|address, _| known.contains(address));
         for address in known {
-            due.entry(address).or_insert(now);
+            turns.entry(address).or_insert(Turn { next: now, asked: None, hurried: false });
         }
-        for (address, when) in &mut due {
-            if *when <= now {
+        for address in std::mem::take(&mut *lock(&peers.0.hurried)) {
+            if let Some(turn) = turns.get_mut(&address) {
+                // What anybody may say on the network makes no more than one request a second.
+                turn.next = turn.asked.map_or(now, |asked| now.max(asked + LEAST));
+                turn.hurried = true;
+            }
+        }
+        for (address, turn) in &mut turns {
+            if turn.next <= now {
                 // Not asked again before the answer is here; `PATIENCE` bounds that.
-                *when = now + PATIENCE * 3;
+                *turn = Turn { next: now + PATIENCE * 3, asked: Some(now), hurried: false };
                 let (peers, address) = (peers.clone(), address.clone());
                 running.push(async move {
                     let result = peers.check(&address).await;
@@ -61,14 +78,17 @@ pub(super) async fn run(peers: Peers) {
                 });
             }
         }
-        let next = due.values().min().copied().unwrap_or(now + SELDOM);
+        let next = turns.values().map(|turn| turn.next).min().unwrap_or(now + SELDOM);
         tokio::select! {
             Some((address, result)) = running.next(), if !running.is_empty() => {
                 if let Err(error) = &result {
                     tracing::debug!(%address, %error, "a peer did not answer as it should");
                 }
                 let failures = peers.failures(&address);
-                due.insert(address, Instant::now() + pause(failures));
+                if let Some(turn) = turns.get_mut(&address).filter(|turn| !turn.hurried) {
+                    // From question to question, so that a silent peer is noticed no later for its silence.
+                    turn.next = Instant::now().max(turn.asked.unwrap_or(now) + pause(failures));
+                }
             }
             () = tokio::time::sleep_until(next) => {}
             () = peers.0.check.notified() => {}

@@ -3,12 +3,16 @@
 pub mod check;
 mod health;
 mod registry;
+mod sighted;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use self::registry::{Registry, label, place};
+pub use self::sighted::Sighting;
+use self::sighted::Sightings;
 use crate::api::Caller;
 use crate::api::node::{Identity, IdentityGet, PeerCounts};
 use crate::api::peers::{Peer, PeerAdd, PeerRemoved, PeerState};
@@ -38,6 +42,10 @@ struct Inner {
     pool: Pool,
     identity: Identity,
     registry: Mutex<Registry>,
+    /// Who is announced on the network now.
+    sightings: Mutex<Sightings>,
+    /// Addresses to be checked at once.
+    hurried: Mutex<HashSet<Address>>,
     /// Wakes the health checks when there is something new to check.
     check: Notify,
 }
@@ -54,7 +62,17 @@ impl Peers {
     ) -> Result<(Self, Vec<String>)> {
         let stored = json_file::read::<Registry>(&home.peers(), VERSION)?;
         let registry = stored.content.unwrap_or_default().stored();
-        let peers = Self(Arc::new(Inner { home, settings, trust, pool, identity, registry: Mutex::new(registry), check: Notify::new() }));
+        let peers = Self(Arc::new(Inner {
+            home,
+            settings,
+            trust,
+            pool,
+            identity,
+            registry: Mutex::new(registry),
+            sightings: Mutex::default(),
+            hurried: Mutex::default(),
+            check: Notify::new(),
+        }));
         let warnings = stored.warning.into_iter().chain(peers.enter_manual()).collect();
         workers.spawn_until_stop("peer health", health::run(peers.clone()));
         Ok((peers, warnings))
@@ -79,12 +97,13 @@ impl Peers {
         warnings
     }
 
-    /// Every machine, by name.
+    /// Every machine, by name; those that are only announced on the network as well.
     pub fn list(&self) -> Vec<Peer> {
         let mut peers = lock(&self.0.registry).peers.clone();
         for peer in &mut peers {
             self.complete(peer);
         }
+        peers.extend(self.strangers(&peers));
         peers.sort_by(|a, b| label(a).cmp(label(b)));
         peers
     }
@@ -113,7 +132,7 @@ impl Peers {
 
     /// The peer that a person or a program means: by name, hostname, node id or its beginning, or address.
     pub fn resolve(&self, reference: &str) -> Result<Peer> {
-        let mut peer = lock(&self.0.registry).resolve(reference)?.clone();
+        let mut peer = self.find(reference)?;
         self.complete(&mut peer);
         Ok(peer)
     }

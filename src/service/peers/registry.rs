@@ -174,6 +174,13 @@ impl Registry {
         before != peer.status
     }
 
+    /// A machine is said to be gone: one failed check more and it is offline. The row that is doubted.
+    pub(super) fn doubt(&mut self, node_id: &str) -> Option<Peer> {
+        let peer = self.by_id(node_id)?;
+        peer.failure_count = peer.failure_count.max(FAILURES - 1);
+        Some(peer.clone())
+    }
+
     /// The peer that a person or a program means.
     ///
     /// # Errors
@@ -185,7 +192,8 @@ impl Registry {
             return Ok(peer);
         }
         let by_hostname: Vec<&Peer> = self.peers.iter().filter(|peer| peer.hostname.eq_ignore_ascii_case(wanted)).collect();
-        let by_prefix = || self.peers.iter().filter(|peer| wanted.len() >= 4 && peer.node_id.starts_with(wanted)).collect::<Vec<_>>();
+        let prefix = wanted.strip_prefix("loopsy-").unwrap_or(wanted);
+        let by_prefix = || self.peers.iter().filter(|peer| prefix.len() >= 4 && peer.node_id.starts_with(prefix)).collect::<Vec<_>>();
         let by_address = || {
             let Ok(address) = Address::parse(wanted, 0).or_else(|_| Address::parse(wanted, crate::api::peers::DEFAULT_PORT)) else {
                 return Vec::new();
