@@ -23,6 +23,7 @@ use crate::base::workers::Workers;
 use crate::home::reload::Reloader;
 use crate::home::settings::Settings;
 use crate::service::context::Context;
+use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
 use crate::service::peers::Peers;
 use crate::service::transfer::Transfer;
@@ -36,6 +37,8 @@ pub struct Daemon {
     jobs: Jobs,
     peers: Peers,
     transfer: Transfer,
+    /// Simulations have none.
+    discovery: Option<Discovery>,
     /// The data directory, where what arrives too early is put aside.
     private: PathBuf,
     /// Where forwarded sockets run.

@@ -10,6 +10,7 @@ use crate::api::node::{
 use crate::base::sync::lock;
 use crate::base::{Result, clock};
 use crate::http::Serve;
+use crate::service::discovery::Discovery;
 
 /// Version and commit of this program.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LOOPSY_COMMIT"), ")");
@@ -32,6 +33,7 @@ impl Serve<StatusGet> for Daemon {
         let mut warnings = self.warnings.clone();
         warnings.extend(self.context.warnings().iter().cloned());
         warnings.extend(reloaded.warnings);
+        warnings.extend(self.discovery.as_ref().and_then(Discovery::warning));
         Ok(Status {
             node_id: self.identity.node_id.clone(),
             hostname: self.identity.hostname.clone(),

@@ -30,6 +30,7 @@ use crate::net::{Listener, Network};
 use crate::platform::host;
 use crate::platform::process::Guard;
 use crate::service::context::Context;
+use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
 use crate::service::paths::Paths;
 use crate::service::peers::Peers;
@@ -67,6 +68,7 @@ pub struct Running {
     connections: Workers,
     services: Workers,
     store: Workers,
+    discovery: Workers,
     log: Workers,
     instance: Instance,
 }
@@ -100,8 +102,8 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         capabilities: CAPABILITIES.iter().map(|capability| (*capability).into()).collect(),
     };
 
-    let (accepting, connections, services, store, log) =
-        (Workers::default(), Workers::default(), Workers::default(), Workers::default(), Workers::default());
+    let (accepting, connections, services) = (Workers::default(), Workers::default(), Workers::default());
+    let (store, announcing, log) = (Workers::default(), Workers::default(), Workers::default());
     let sink = |path| Rotating::open(path, config.logging.max_size, config.logging.max_files).map(File);
     let unwritable = |cause: std::io::Error| {
         Error::new(Code::Config, format!("the audit log can't be written: {}", io_words(&cause)))
@@ -117,6 +119,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let paths = Paths::new(settings.clone(), host::home_dir(), data_directories(&home));
     let transfer = Transfer::new(paths, settings.clone());
 
+    let discovery = matches!(network, Network::Sockets)
+        .then(|| Discovery::start(&listener.addresses(), identity.clone(), settings.clone(), peers.clone(), &announcing));
+
     let routes = routes();
     let ending = CancellationToken::new();
     let known = peers.clone();
@@ -128,6 +133,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         jobs: Jobs::new(guard, settings.clone(), services.clone()),
         peers,
         transfer,
+        discovery,
         private: home.root().to_owned(),
         connections: connections.clone(),
         ending: ending.clone(),
@@ -164,7 +170,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     });
     instance.announce(SocketAddr::new(loopback, port))?;
     let ready = Ready { event: "ready".into(), pid: std::process::id(), port, node_id, warnings };
-    Ok(Running { daemon, ready, accepting, connections, services, store, log, instance })
+    Ok(Running { daemon, ready, accepting, connections, services, store, discovery: announcing, log, instance })
 }
 
 /// Every data directory that is known here: this daemon's, the one whose session it may be, and the usual one.
@@ -217,7 +223,7 @@ impl Running {
     /// Ends the daemon within five seconds: takes no more connections, ends jobs and streams, lets answers finish, writes what
     /// was accepted. Answers what had to be cut off.
     pub async fn stop(self) -> Vec<&'static str> {
-        let Self { daemon, accepting, connections, services, store, log, instance, .. } = self;
+        let Self { daemon, accepting, connections, services, store, discovery, log, instance, .. } = self;
         accepting.stop(GRACE).await;
         // Jobs take up to three seconds when they ignore the polite signal; their streams end with them.
         daemon.jobs.stop().await;
@@ -225,7 +231,9 @@ impl Running {
         // The store writes what it accepted and ends its watches; without that no connection with a watch would drain.
         left.extend(store.stop(GRACE).await);
         left.extend(connections.stop(DRAIN).await);
-        left.extend(log.stop(GRACE).await);
+        // The goodbye is last: who hears it asks at once, and shall get no answer.
+        let (discovery, log) = tokio::join!(discovery.stop(GRACE), log.stop(GRACE));
+        left.extend(discovery.into_iter().chain(log));
         if !left.is_empty() {
             tracing::warn!(?left, "these did not end in time and are cut off");
         }

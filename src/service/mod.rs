@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod context;
+pub mod discovery;
 pub mod jobs;
 pub mod pairing;
 pub mod paths;

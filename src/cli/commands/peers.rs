@@ -78,7 +78,7 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
         return session.console.json(&peers);
     }
     if peers.peers.is_empty() {
-        session.console.note("No peers yet. Add one with: loopsy peers add <address>");
+        session.console.note("No peers yet, and none is announced on this network. Add one with: loopsy peers add <address>");
         return Ok(());
     }
     let rows: Vec<_> = peers
@@ -90,7 +90,11 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
                 PeerState::Offline => Colour::Red,
                 PeerState::Unknown => Colour::Faint,
             };
-            let trusted = if peer.trusted { "yes" } else { "no key" };
+            let trusted = match (peer.trusted, is_stranger(peer)) {
+                (true, _) => "yes",
+                (false, true) => "not paired",
+                (false, false) => "no key",
+            };
             vec![
                 label(peer).to_owned(),
                 session.console.paint(colour, state(peer)),
@@ -102,7 +106,16 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
             ]
         })
         .collect();
-    session.console.table(&["NAME", "STATE", "ADDRESS", "PLATFORM", "SEEN", "TRUSTED", "NODE ID"], &rows)
+    session.console.table(&["NAME", "STATE", "ADDRESS", "PLATFORM", "SEEN", "TRUSTED", "NODE ID"], &rows)?;
+    if let Some(stranger) = peers.peers.iter().find(|peer| is_stranger(peer)) {
+        session.console.note(format!("Machines that were found are not trusted. Pair with one: loopsy pair {}", label(stranger)));
+    }
+    Ok(())
+}
+
+/// Whether a machine is only announced on the network, and nobody knows it.
+fn is_stranger(peer: &Peer) -> bool {
+    peer.status == PeerState::Unknown && !peer.trusted && !peer.manually_added && peer.name.is_none()
 }
 
 fn label(peer: &Peer) -> &str {
@@ -117,6 +130,7 @@ fn state(peer: &Peer) -> &'static str {
     match peer.status {
         PeerState::Online => "online",
         PeerState::Offline => "offline",
+        PeerState::Unknown if is_stranger(peer) => "found",
         PeerState::Unknown => "unknown",
     }
 }
