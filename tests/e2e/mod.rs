@@ -1,6 +1,7 @@
 //! Two machines at work: real processes, real sockets, real signals.
 
 mod crashes;
+mod discovery;
 mod endings;
 mod exec;
 mod files;

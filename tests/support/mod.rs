@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod line;
+pub mod netns;
 pub mod node;
 pub mod process;
 pub mod program;

@@ -1,11 +1,14 @@
 //! The real program with a throw-away home.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use loopsy::home::Home;
 use loopsy::home::instance::{Instance, Running};
+
+use super::netns::Space;
 
 /// The program that is tried: `LOOPSY_BIN`, or the one that was built with the tests.
 pub fn binary() -> PathBuf {
@@ -15,6 +18,8 @@ pub fn binary() -> PathBuf {
 /// A home, and the program that uses it. Its daemon is ended at the latest when this is dropped.
 pub struct Program {
     folder: tempfile::TempDir,
+    /// The command that has another run on the machine on which this program runs; empty for the machine of the test.
+    way_in: Vec<OsString>,
 }
 
 /// What came of one run.
@@ -28,7 +33,7 @@ pub struct Ran {
 impl Program {
     /// An empty home, before `init`.
     pub fn bare() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), way_in: Vec::new() }
     }
     /// A home whose daemon will listen on loopback and any free port.
     pub fn ready() -> Self {
@@ -36,6 +41,15 @@ impl Program {
         program.ok(&["init"]);
         program.ok(&["config", "set", "server.host", "127.0.0.1"]);
         program.ok(&["config", "set", "server.port", "0"]);
+        program
+    }
+    /// A home on a machine of its own, whose daemon will listen on all of that machine's addresses.
+    pub fn on(machine: &Space, name: &str) -> Self {
+        let way = machine.command("env");
+        let way_in = std::iter::once(way.get_program()).chain(way.get_args()).map(OsString::from).collect();
+        let program = Self { folder: tempfile::tempdir().unwrap(), way_in };
+        program.ok(&["init"]);
+        program.ok(&["config", "set", "server.hostname", name]);
         program
     }
     pub fn home(&self) -> Home {
@@ -46,8 +60,14 @@ impl Program {
     }
     /// The program with these arguments, to be started.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(args).env("LOOPSY_DATA_DIR", self.home().root()).env("HOME", self.folder.path()).stdin(Stdio::null());
+        let words: Vec<OsString> = self.way_in.iter().cloned().chain([binary().into()]).collect();
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .args(args)
+            .env("LOOPSY_DATA_DIR", self.home().root())
+            .env("HOME", self.folder.path())
+            .stdin(Stdio::null());
         command
     }
     pub fn run(&self, args: &[&str]) -> Ran {

@@ -1,0 +1,197 @@
+//! Daemons on machines of their own, joined by cables, find each other and notice when one is gone.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use loopsy::api::peers::{Peer, Peers};
+
+use crate::support::netns::{self, Lan, Space};
+use crate::support::process::{heavy, skipped, until};
+use crate::support::program::Program;
+
+/// From the start of one daemon to its row on another machine.
+const FOUND: Duration = Duration::from_secs(2);
+/// From a clean stop to the end of that row.
+const GONE: Duration = Duration::from_secs(5);
+/// The same without a goodbye.
+const MISSED: Duration = Duration::from_secs(60);
+
+fn peers(program: &Program) -> Vec<Peer> {
+    serde_json::from_str::<Peers>(&program.ok(&["peers", "--json"])).unwrap().peers
+}
+
+fn row(program: &Program, name: &str) -> Option<Peer> {
+    peers(program).into_iter().find(|peer| peer.hostname == name)
+}
+
+#[expect(clippy::print_stdout, reason = "what a test prints is kept in its record")]
+async fn within(what: &str, limit: Duration, holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    until(what, limit, holds).await;
+    println!("{what}: {} ms", began.elapsed().as_millis());
+}
+
+/// known fault 37: who announces himself is found, and neither trusted nor asked nor remembered.
+#[tokio::test]
+async fn a_machine_is_found_by_its_reachable_address_and_gone_with_its_goodbye() {
+    if !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(3);
+    let [one, two, three] = lan.hosts.as_slice() else { unreachable!() };
+    // Networks that lead nowhere from outside: one that both have, and one of the second alone.
+    for (machine, device, address) in [(one, "docker0", "172.17.0.1/16"), (two, "docker0", "172.17.0.1/16"), (two, "virbr0", "10.1.0.1/24")]
+    {
+        machine.inside_network(device, address);
+    }
+    let (leo, kai, shy) = (Program::on(one, "leo"), Program::on(two, "kai"), Program::on(three, "shy"));
+    shy.ok(&["config", "set", "server.host", "127.0.0.1"]);
+    for program in [&leo, &shy, &kai] {
+        program.ok(&["start"]);
+    }
+    within("leo finds kai", FOUND, || row(&leo, "kai").is_some()).await;
+    within("kai finds leo", FOUND, || row(&kai, "leo").is_some()).await;
+    let found = row(&leo, "kai").unwrap();
+    assert_eq!((found.address.as_str(), found.port), (Lan::v4(1).as_str(), 19532));
+    assert!(!found.trusted && !found.manually_added && found.name.is_none());
+    assert_eq!(row(&kai, "leo").unwrap().address, Lan::v4(0));
+    // Who listens on loopback alone is not announced.
+    assert!(row(&leo, "shy").is_none() && peers(&shy).is_empty());
+    let said = leo.run(&["peers"]);
+    assert!(said.out.contains("found") && said.out.contains("not paired") && said.err.contains("loopsy pair kai"), "{said:?}");
+    for reference in ["kai", &format!("loopsy-{}", &found.node_id[..8]), &found.node_id[..8], &Lan::v4(1)] {
+        assert!(leo.ok(&["api", "peer.find", &format!("{{\"nodeId\":\"{reference}\"}}")]).contains(&found.node_id), "{reference}");
+    }
+    assert!(leo.fails(&["peers", "ping", "kia"], 4).contains("Did you mean kai?"));
+    assert!(!leo.home().peers().exists() || !std::fs::read_to_string(leo.home().peers()).unwrap().contains(&found.node_id));
+    let asked = std::fs::read_to_string(kai.home().keyless_log()).unwrap_or_default();
+    assert!(!asked.contains(&Lan::v4(0)), "leo asked a stranger: {asked}");
+
+    kai.ok(&["config", "set", "discovery.enabled", "false"]);
+    within("leo misses who is announced no more", GONE, || row(&leo, "kai").is_none()).await;
+    assert!(peers(&kai).is_empty());
+    kai.ok(&["config", "set", "discovery.enabled", "true"]);
+    within("leo finds who is announced again", FOUND, || row(&leo, "kai").is_some()).await;
+    kai.ok(&["stop"]);
+    within("leo notices the goodbye", GONE, || row(&leo, "kai").is_none()).await;
+}
+
+/// A cable that is pulled says no goodbye.
+#[tokio::test]
+async fn heavy_a_machine_that_is_cut_off_is_noticed_within_a_minute_and_found_again() {
+    if !heavy() || !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(2);
+    let (leo, kai) = (Program::on(&lan.hosts[0], "leo"), Program::on(&lan.hosts[1], "kai"));
+    leo.ok(&["start"]);
+    kai.ok(&["start"]);
+    within("leo finds kai", FOUND, || row(&leo, "kai").is_some()).await;
+    lan.unplug(1);
+    within("leo notices the cut", MISSED, || row(&leo, "kai").is_none()).await;
+    lan.plug_in(1);
+    within("leo finds kai again", MISSED + FOUND, || row(&leo, "kai").is_some()).await;
+}
+
+/// Sends packets to the multicast address of mDNS.
+fn flood(machine: &Space, packets: &str) {
+    let script = format!("for i in 1 2 3; do printf '{packets}' > /dev/udp/224.0.0.251/5353; done");
+    machine.ip(&["route", "replace", "224.0.0.0/4", "dev", "eth0"]);
+    assert!(machine.command("bash").args(["-c", &script]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn garbage_on_the_network_harms_nobody() {
+    if !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(2);
+    let (leo, kai) = (Program::on(&lan.hosts[0], "leo"), Program::on(&lan.hosts[1], "kai"));
+    leo.ok(&["start"]);
+    for packet in [
+        "",
+        "\\000",
+        "\\377\\377\\377\\377\\377\\377\\377\\377\\377\\377\\377\\377\\377\\377",
+        // A question whose name points to itself.
+        "\\000\\000\\000\\000\\000\\001\\000\\000\\000\\000\\000\\000\\300\\014\\000\\014\\000\\001",
+        // An answer that claims 65535 bytes and has none.
+        "\\000\\000\\204\\000\\000\\000\\377\\377\\000\\000\\000\\000\\300\\014\\000\\020\\000\\001\\000\\000\\000\\170\\377\\377",
+    ] {
+        flood(&lan.hosts[1], packet);
+    }
+    kai.ok(&["start"]);
+    within("leo finds kai", FOUND, || row(&leo, "kai").is_some()).await;
+}
+
+/// A program that announces a daemon as the Node version does, tells what others announce, and leaves with a goodbye.
+const FOREIGN: &str = r#"
+import json, socket, sys
+from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
+SERVICE = "_loopsy._tcp.local."
+def tell(**what):
+    print(json.dumps(what), flush=True)
+class Listener(ServiceListener):
+    def add_service(self, zc, kind, name):
+        info = zc.get_service_info(kind, name, 3000)
+        words = {key.decode(): value.decode() for key, value in info.properties.items()}
+        tell(seen=name, words=words, port=info.port, addresses=info.parsed_addresses())
+    def update_service(self, zc, kind, name):
+        pass
+    def remove_service(self, zc, kind, name):
+        tell(gone=name)
+zc = Zeroconf()
+node = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+info = ServiceInfo(SERVICE, "loopsy-1b4e28ba." + SERVICE, port=19532, server="node-mac.local.",
+    addresses=[socket.inet_aton(address) for address in ("172.17.0.1", "127.0.0.1", "10.99.0.2")],
+    properties={"nodeId": node, "version": "1.0.0", "platform": "darwin", "capabilities": "execute,transfer"})
+zc.register_service(info)
+browser = ServiceBrowser(zc, SERVICE, Listener())
+tell(ready=True)
+sys.stdin.readline()
+zc.close()
+"#;
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_mdns_sees_us_and_is_seen() {
+    let Some(python) = std::env::var_os("LOOPSY_ZEROCONF") else { return skipped("LOOPSY_ZEROCONF is not set") };
+    if !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(2);
+    let leo = Program::on(&lan.hosts[0], "leo");
+    leo.ok(&["start"]);
+    let piped = || Stdio::piped();
+    let mut foreign = Ended(lan.hosts[1].command(python).args(["-c", FOREIGN]).stdin(piped()).stdout(piped()).spawn().unwrap());
+    let mut lines = BufReader::new(foreign.0.stdout.take().unwrap())
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
+    let seen = lines.find(|line| line["words"]["hostname"] == "leo").expect("the foreign mDNS does not see us");
+    let words = seen["words"].as_object().unwrap();
+    let node_id = words["nodeId"].as_str().unwrap();
+    assert_eq!(seen["seen"], format!("loopsy-{}._loopsy._tcp.local.", &node_id[..8]));
+    assert_eq!((seen["port"].as_u64(), words["version"].as_str(), words["platform"].as_str()), (Some(19532), Some("1.0.0"), Some("linux")));
+    assert!(words["capabilities"].as_str().unwrap().starts_with("execute,transfer,context,ai-tasks"), "{words:?}");
+    assert!(seen["addresses"].as_array().unwrap().iter().any(|address| address == &Lan::v4(0)), "{seen}");
+    assert!(!seen.to_string().contains("127.0.0.1"), "{seen}");
+
+    within("leo finds the foreign daemon", FOUND, || row(&leo, "node-mac").is_some()).await;
+    let row_of_it = row(&leo, "node-mac").unwrap();
+    assert_eq!((row_of_it.address.as_str(), row_of_it.platform.as_str(), row_of_it.tls), (Lan::v4(1).as_str(), "darwin", Some(false)));
+    leo.ok(&["stop"]);
+    assert!(lines.any(|line| line["gone"] == seen["seen"]), "the foreign mDNS hears no goodbye");
+    leo.ok(&["start"]);
+    within("leo finds the foreign daemon again", FOUND, || row(&leo, "node-mac").is_some()).await;
+    drop(foreign.0.stdin.take());
+    within("leo notices its goodbye", GONE, || row(&leo, "node-mac").is_none()).await;
+}
