@@ -62,6 +62,8 @@ pub enum Command {
     Context(Context),
     /// List the machines that this one knows, or change the list.
     Peers(Peers),
+    /// Set up a machine that runs the Node version: a key for the two, and plaintext between them.
+    Connect(Connect),
     /// Read, change or check the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -305,6 +307,19 @@ pub enum PeersAction {
         /// The new one.
         name: String,
     },
+}
+
+/// Set up a machine that runs the Node version.
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// IP address or host name, with or without a port; asked for unless given.
+    pub address: Option<String>,
+    /// Name that it gets here; its host name or address unless given.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Ask nothing: plaintext is agreed to, a key that is there is replaced, and the connection is not tested.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// The configuration.

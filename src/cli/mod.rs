@@ -69,7 +69,9 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 }
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
-    use commands::{api, config, context, daemon, demo, doctor, exec, init, key, logs, peers, shell, start, status, stop, transfer};
+    use commands::{
+        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, peers, shell, start, status, stop, transfer,
+    };
     match command {
         Command::Init => init::run(session),
         Command::Start(args) => start::run(session, &args),
@@ -85,6 +87,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Man { folder } => shell::man(session, &folder),
         Command::Exec(args) => exec::run(session, &args),
         Command::Context(action) => context::run(session, action),
+        Command::Connect(args) => connect::run(session, &args),
         Command::Peers(args) => peers::run(session, args),
         Command::Api(args) => api::run(session, &args),
         Command::Send(args) => transfer::send(session, &args),

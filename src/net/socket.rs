@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -41,6 +41,15 @@ pub(super) async fn dial(address: &Address) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// The address of this machine that another would see; none where no way leads there. Nothing is sent. May ask for a name.
+pub fn own_address_towards(other: &Address) -> Option<IpAddr> {
+    let other = (other.host.as_str(), other.port).to_socket_addrs().ok()?.next()?;
+    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(other).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Listening sockets that share one port.

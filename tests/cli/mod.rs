@@ -1,5 +1,6 @@
 //! The command line as people use it: the real program, a home of its own, exit statuses and words.
 
+mod connect;
 mod doctor;
 mod doctor_peers;
 mod lifecycle;

@@ -32,6 +32,7 @@ impl Default for Traits {
 /// The daemon; its thread ends with the test process.
 pub struct StandIn {
     pub port: u16,
+    traits: Arc<Mutex<Traits>>,
 }
 
 struct Asked {
@@ -47,17 +48,22 @@ impl StandIn {
     pub fn start(traits: Traits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let store = Store::default();
+        let traits = Arc::new(Mutex::new(traits));
+        let (shared, store) = (traits.clone(), Store::default());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (traits, store) = (traits.clone(), store.clone());
+                let (traits, store) = (shared.lock().unwrap().clone(), store.clone());
                 std::thread::spawn(move || serve(stream, &traits, &store));
             }
         });
-        Self { port }
+        Self { port, traits }
     }
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+    /// Somebody enters the key in its configuration and restarts it.
+    pub fn enter(&self, key: &str) {
+        self.traits.lock().unwrap().key = Some(key.to_owned());
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod config;
+pub mod connect;
 pub mod context;
 pub mod daemon;
 pub mod demo;
