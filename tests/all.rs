@@ -5,6 +5,7 @@ mod catalogue;
 mod cli;
 mod e2e;
 mod faults;
+mod pairing;
 mod property;
 mod sim;
 mod support;

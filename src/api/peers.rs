@@ -79,6 +79,9 @@ pub struct Peer {
     /// What it may do here (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
+    /// It was paired and has not called yet: until when it must have, milliseconds since the epoch (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed_until: Option<u64>,
 }
 
 impl Peer {
@@ -102,6 +105,7 @@ impl Peer {
             tls: None,
             fingerprint: None,
             permissions: None,
+            unconfirmed_until: None,
         }
     }
     /// Whether it has told who it is: beside its id, which anybody may ask for, its name, system and abilities.

@@ -5,6 +5,7 @@ mod execute;
 mod execute_socket;
 mod forward;
 mod node;
+mod pairing;
 mod peers;
 pub mod routes;
 pub mod run;
@@ -25,6 +26,7 @@ use crate::home::settings::Settings;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
+use crate::service::pairing::Pairing;
 use crate::service::peers::Peers;
 use crate::service::transfer::Transfer;
 
@@ -36,6 +38,7 @@ pub struct Daemon {
     context: Context,
     jobs: Jobs,
     peers: Peers,
+    pairing: Pairing,
     transfer: Transfer,
     /// Simulations have none.
     discovery: Option<Discovery>,

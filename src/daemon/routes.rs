@@ -4,6 +4,7 @@ use super::Daemon;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
+use crate::api::pairing::{PairCancel, PairConfirm, PairConnect, PairExchange, PairFinish, PairInitiate, PairStart, PairStatus};
 use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename};
 use crate::api::transfer::{TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TreePull, TreePut};
 use crate::http::Routes;
@@ -35,6 +36,14 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<PeerFind>()
         .serve::<PeerRename>()
         .serve::<PeerHandshake>()
+        .serve::<PairStart>()
+        .serve::<PairInitiate>()
+        .serve::<PairExchange>()
+        .serve::<PairConfirm>()
+        .serve::<PairFinish>()
+        .serve::<PairCancel>()
+        .serve::<PairStatus>()
+        .serve::<PairConnect>()
         .raw::<TransferPush>()
         .raw::<TransferPut>()
         .serve::<TransferPutState>()

@@ -32,6 +32,7 @@ use crate::platform::process::Guard;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
+use crate::service::pairing::Pairing;
 use crate::service::paths::Paths;
 use crate::service::peers::Peers;
 use crate::service::transfer::Transfer;
@@ -125,6 +126,8 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let routes = routes();
     let ending = CancellationToken::new();
     let known = peers.clone();
+    let pairing = Pairing::start(home.clone(), pool(&network), identity.clone(), peers.clone(), &services);
+    let paired = pairing.clone();
     let daemon = Arc::new(Daemon {
         reloader: Reloader::new(home.clone(), settings.clone()),
         settings: settings.clone(),
@@ -132,6 +135,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         context,
         jobs: Jobs::new(guard, settings.clone(), services.clone()),
         peers,
+        pairing,
         transfer,
         discovery,
         private: home.root().to_owned(),
@@ -149,7 +153,10 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         audit,
         names,
         node_id: node_id.clone(),
-        node_of: Box::new(move |name| known.node_of(name)),
+        node_of: Box::new(move |name| {
+            paired.heard(name);
+            known.node_of(name)
+        }),
         workers: connections.clone(),
     };
     let loopback = loopback(&listener);

@@ -3,6 +3,7 @@
 pub mod line;
 pub mod netns;
 pub mod node;
+pub mod pairing;
 pub mod process;
 pub mod program;
 pub mod proxy;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::crypto::{Introduction, Keys, Side};
+use super::papers::{self, Papers};
 use crate::api::pairing::PairCancel;
 use crate::base::secret::Secret;
 use crate::base::text::printable;
@@ -14,6 +15,8 @@ const NAME: usize = 64;
 const ABILITIES: usize = 64;
 /// What a side proves by its MAC in the exchange.
 pub(super) const CONFIRM: &str = "confirm";
+/// What is signed with a certificate's key.
+const CERTIFICATE: &str = "certificate";
 /// What the calling side proves when it cancels.
 const CANCEL: &str = "cancel";
 
@@ -33,6 +36,12 @@ pub struct Card {
     pub cert_fingerprint: Fingerprint,
     /// What it can do.
     pub capabilities: Vec<String>,
+    /// The certificate itself, base64url, for [`Card::proof`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Signature with the certificate's key over what is of this pairing alone: needed to renew an entry without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
 }
 
 /// What is in a box.
@@ -96,6 +105,21 @@ impl Agreement {
     /// The key with which the two machines will call each other.
     pub fn pair_key(&self) -> Secret {
         self.keys.pair_key()
+    }
+    /// What a side signs to prove that a certificate is its own.
+    fn challenge(&self, side: Side) -> Vec<u8> {
+        self.keys.mac(side, CERTIFICATE)
+    }
+    /// This side's card, with proof that the certificate is its own.
+    pub fn signed(&self, card: Card, papers: &Papers) -> Sealed {
+        let proof = papers.prove(&self.challenge(self.side));
+        Sealed::Card(Box::new(Card { certificate: Some(papers.certificate()), proof, ..card }))
+    }
+    /// Whether the other side proved that the certificate is its own.
+    pub fn is_proved(&self, card: &Card) -> bool {
+        let challenge = self.challenge(self.side.other());
+        let (Some(certificate), Some(proof)) = (&card.certificate, &card.proof) else { return false };
+        papers::is_proved(certificate, &card.cert_fingerprint, &challenge, proof)
     }
     /// Seals what this side tells the other.
     pub fn seal(&self, content: &Sealed) -> Result<String> {

@@ -8,10 +8,13 @@ use tokio::time::Instant;
 use super::agreement::{Agreement, Card, Sealed};
 use super::calling::Calling;
 use super::crypto::Introduction;
-use super::waiting::{End, Finish, LIFETIME, TRIES, TRY, WRONG_CODES, Waiting};
+use super::papers::Papers;
+use super::waiting::{End, Finish, LIFETIME, TRIES, TRY, ToWrite, WRONG_CODES, Waiting};
 use crate::api::pairing::{PairEnder, PairExchange, PairInitiate};
 use crate::base::secret::Secret;
-use crate::base::{Code, Error, Fingerprint, Result};
+use crate::base::{Code, Error, Fingerprint, Result, clock};
+use crate::home::Home;
+use crate::home::certificate::load_or_create;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9));
 
@@ -23,7 +26,13 @@ fn card(name: &str) -> Card {
         platform: "linux".into(),
         cert_fingerprint: Fingerprint::of(name.as_bytes()),
         capabilities: vec!["execute".into()],
+        certificate: None,
+        proof: None,
     }
+}
+fn papers() -> Papers {
+    let dir = tempfile::tempdir().unwrap();
+    Papers::of(&load_or_create(&Home::at(dir.path()), "any", clock::now()).unwrap()).unwrap()
 }
 fn sealed_card(name: &str) -> Sealed {
     Sealed::Card(Box::new(card(name)))
@@ -32,7 +41,7 @@ fn me(name: &str) -> Introduction {
     Introduction { node_id: format!("id-{name}"), hostname: name.into() }
 }
 fn waiting(now: Instant) -> Waiting {
-    Waiting::start(card("kai"), now).unwrap()
+    Waiting::start(card("kai"), papers(), now).unwrap()
 }
 /// Another code than the one that is shown.
 fn wrong(right: &Secret) -> Secret {
@@ -64,12 +73,13 @@ fn both_users_say_yes_before_anything_is_written() {
     kai.confirm(now, true).unwrap();
     assert!(kai.to_write().is_none(), "the other user has not said yes");
     assert_eq!(kai.finish(now, &leo.session_id, &sealed).unwrap(), Finish::Wait);
-    let (told, from, key) = kai.to_write().unwrap();
-    assert_eq!((told, from, key.expose()), (card("leo"), HERE, leo.pair_key().expose()));
+    let ToWrite { card: told, from, key, is_proved } = kai.to_write().unwrap();
+    assert_eq!((told, from, key.expose(), is_proved), (card("leo"), HERE, leo.pair_key().expose(), false));
     assert!(kai.to_write().is_none(), "it is written once");
     assert!(!kai.written(Ok("leo".into())));
     let Finish::Reply(reply) = kai.finish(now, &leo.session_id, &sealed).unwrap() else { panic!("there is no reply") };
-    assert_eq!(leo.open(&reply).unwrap(), sealed_card("kai"));
+    let Sealed::Card(told) = leo.open(&reply).unwrap() else { panic!("it was rejected") };
+    assert_eq!((told.node_id.as_str(), told.cert_fingerprint), ("id-kai", card("kai").cert_fingerprint));
     // A lost answer is asked for again.
     assert_eq!(kai.finish(now, &leo.session_id, &sealed).unwrap(), Finish::Reply(reply));
     assert!(kai.to_write().is_none());
@@ -78,6 +88,21 @@ fn both_users_say_yes_before_anything_is_written() {
     let (mut kai, leo) = agreed(now);
     assert_eq!(kai.finish(now, &leo.session_id, &leo.seal(&sealed_card("leo")).unwrap()).unwrap(), Finish::Wait);
     assert!(kai.to_write().is_none(), "this side's user has not said yes");
+}
+
+/// A newcomer may name any certificate; only the owner of its key can prove that it is its own, and only to whom it pairs with.
+#[test]
+fn a_certificate_is_proved_by_its_key() {
+    let now = Instant::now();
+    let (kai, leo) = agreed(now);
+    let (kai, papers) = (kai.agreed().unwrap().0, papers());
+    let mine = Card { cert_fingerprint: papers.fingerprint, ..card("leo") };
+    let Sealed::Card(told) = leo.signed(mine.clone(), &papers) else { panic!("it is a card") };
+    assert!(kai.is_proved(&told));
+    assert!(!kai.is_proved(&mine) && !kai.is_proved(&Card { cert_fingerprint: card("kai").cert_fingerprint, ..*told.clone() }));
+    let (_, eve) = agreed(now);
+    let Sealed::Card(replayed) = eve.signed(mine, &papers) else { panic!("it is a card") };
+    assert!(!kai.is_proved(&replayed));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::agreement::{Agreement, CONFIRM, Card, Sealed, binary};
 use super::crypto::{Half, Introduction, Part, Side, Transcript, commitment, invite_code, random};
+use super::papers::Papers;
 use crate::api::pairing::{PAIRING_VERSION, PairEnder, PairExchange, PairExchanged, PairInitiate, PairInitiated};
 use crate::base::secret::Secret;
 use crate::base::{Code, Error, Result, base64url};
@@ -52,9 +53,22 @@ pub enum Finish {
     Wait,
 }
 
+/// Whom to write into the configuration.
+pub struct ToWrite {
+    /// Who it is.
+    pub card: Card,
+    /// Where it calls from.
+    pub from: IpAddr,
+    /// The key of this pair.
+    pub key: Secret,
+    /// Whether it proved that the certificate is its own.
+    pub is_proved: bool,
+}
+
 /// A code that is shown, and all that came of it.
 pub struct Waiting {
     me: Card,
+    papers: Papers,
     code: Secret,
     expires: Instant,
     answered: u32,
@@ -88,9 +102,9 @@ fn busy() -> Error {
 
 impl Waiting {
     /// Begins to wait, with a fresh code.
-    pub fn start(me: Card, now: Instant) -> Result<Self> {
+    pub fn start(me: Card, papers: Papers, now: Instant) -> Result<Self> {
         let code = invite_code()?;
-        Ok(Self { me, code, expires: now + LIFETIME, answered: 0, wrong: 0, tries: Vec::new(), agreed: None, end: None })
+        Ok(Self { me, papers, code, expires: now + LIFETIME, answered: 0, wrong: 0, tries: Vec::new(), agreed: None, end: None })
     }
     /// The code to show.
     pub fn code(&self) -> &Secret {
@@ -310,22 +324,25 @@ impl Waiting {
         if !matches!(self.end, Some(End::Failed(..))) {
             return Ok(Finish::Wait);
         }
-        self.reply(&Sealed::Rejected { rejected: true }).map(Finish::Reply)
+        self.reply(false).map(Finish::Reply)
     }
 
-    fn reply(&mut self, content: &Sealed) -> Result<String> {
+    /// The answer to the last step, which stands from now on.
+    fn reply(&mut self, yes: bool) -> Result<String> {
         let agreed = self.agreed.as_mut().ok_or_else(no_session)?;
-        let sealed = agreed.agreement.seal(content)?;
+        let content = if yes { agreed.agreement.signed(self.me.clone(), &self.papers) } else { Sealed::Rejected { rejected: true } };
+        let sealed = agreed.agreement.seal(&content)?;
         agreed.reply = Some(sealed.clone());
         Ok(sealed)
     }
 
     /// Whom to write into the configuration now: once, when both users have said yes. [`Waiting::written`] follows.
-    pub fn to_write(&mut self) -> Option<(Card, IpAddr, Secret)> {
+    pub fn to_write(&mut self) -> Option<ToWrite> {
         let agreed = self.agreed.as_mut().filter(|agreed| self.end.is_none() && agreed.yes && !agreed.writing)?;
         let card = agreed.card.clone()?;
         agreed.writing = true;
-        Some((card, agreed.from, agreed.agreement.pair_key()))
+        let is_proved = agreed.agreement.is_proved(&card);
+        Some(ToWrite { card, from: agreed.from, key: agreed.agreement.pair_key(), is_proved })
     }
 
     /// What came of writing: the name of the entry. Says whether the entry is to be taken back, because all ended meanwhile.
@@ -341,8 +358,7 @@ impl Waiting {
                 return false;
             }
         };
-        let sealed = self.reply(&Sealed::Card(Box::new(self.me.clone())));
-        match sealed {
+        match self.reply(true) {
             Ok(_) => self.end = Some(End::Completed(name)),
             Err(error) => self.fail(error, None),
         }

@@ -1,6 +1,7 @@
 //! Other machines: who they are, how they are reached, whether they answer.
 
 pub mod check;
+mod enrol;
 mod health;
 mod registry;
 mod sighted;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
+pub use self::enrol::Enrolment;
 use self::registry::{Registry, label, place};
 pub use self::sighted::Sighting;
 use self::sighted::Sightings;

@@ -87,6 +87,7 @@ impl Registry {
                 tls: None,
                 fingerprint: None,
                 permissions: None,
+                unconfirmed_until: None,
             });
             self.peers.len() - 1
         });

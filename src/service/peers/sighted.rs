@@ -91,6 +91,7 @@ fn row(seen: &Sighting) -> Peer {
         tls: Some(seen.tls),
         fingerprint: None,
         permissions: None,
+        unconfirmed_until: None,
     }
 }
 

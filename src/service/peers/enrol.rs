@@ -1,0 +1,303 @@
+//! Taking a newly paired machine into configuration and registry: under which name, and in whose place.
+
+use super::Peers;
+use super::registry::{Registry, label};
+use crate::api::Permission;
+use crate::api::node::PROTOCOL_VERSION;
+use crate::api::peers::Peer;
+use crate::base::clock::{self, Millis};
+use crate::base::secret::Secret;
+use crate::base::sync::lock;
+use crate::base::{Code, Error, Fingerprint, Result, id};
+use crate::home::config::Config;
+use crate::home::trust::LEGACY;
+use crate::net::Address;
+
+/// Names that mean other callers.
+const RESERVED: [&str; 3] = [LEGACY, "owner", "stranger"];
+
+/// A machine that was paired with.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// Node id.
+    pub node_id: String,
+    /// Its name for itself.
+    pub hostname: String,
+    /// `linux`, `darwin` or `win32`.
+    pub platform: String,
+    /// What it can do.
+    pub capabilities: Vec<String>,
+    /// Where it is.
+    pub address: Address,
+    /// What its certificate is known by.
+    pub fingerprint: Fingerprint,
+    /// Whether it proved that the certificate is its own.
+    pub is_proved: bool,
+    /// The key of the pair.
+    pub key: Secret,
+    /// Until when it must have called with the key, milliseconds since the epoch; else it is dropped.
+    pub confirm_by: Option<Millis>,
+}
+
+/// The entry that a newcomer gets.
+#[derive(Debug, PartialEq)]
+struct Slot {
+    name: String,
+    /// Whether there is such an entry already.
+    is_taken: bool,
+}
+
+impl Peers {
+    /// Makes the machine a trusted peer: key, pin and permissions in one change of the configuration, and its row.
+    ///
+    /// # Errors
+    /// `PAIR_REJECTED` where it claims to be a machine that is known, does not prove it, and may not `replace` it; what a
+    /// change of the configuration fails with. Nothing is changed then.
+    pub async fn enrol(&self, new: Enrolment, allow: Option<Vec<Permission>>, replace: bool) -> Result<Peer> {
+        let Slot { name, is_taken } = {
+            let registry = lock(&self.0.registry);
+            slot(&self.0.settings.get(), &registry, &self.0.identity.hostname, &new, replace)?
+        };
+        // The row first: it tells until when the key is good, should the daemon end before the other machine has called.
+        let before = {
+            let mut registry = lock(&self.0.registry);
+            let before = registry.clone();
+            put(&mut registry, &new, &name);
+            before
+        };
+        let written = match self.save().await {
+            Ok(()) => self.write(&new, &name, is_taken, allow).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            *lock(&self.0.registry) = before;
+            self.save().await?;
+            return Err(error);
+        }
+        self.0.check.notify_one();
+        self.resolve(&new.node_id)
+    }
+
+    async fn write(&self, new: &Enrolment, name: &str, was_taken: bool, allow: Option<Vec<Permission>>) -> Result<()> {
+        let (name, key, fingerprint) = (name.to_owned(), new.key.clone(), new.fingerprint);
+        self.edit(move |document| {
+            if document.get(&["auth", "allowedKeys", &name]).is_some() && !was_taken {
+                return Err(Error::new(Code::PairRejected, format!("{name} was taken meanwhile")).hint("Pair again."));
+            }
+            document.set(&["auth", "allowedKeys", &name], key.expose())?;
+            document.set(&["tls", "pinnedCerts", &name], fingerprint)?;
+            match allow {
+                Some(permissions) => document.set(&["auth", "permissions", &name], permissions)?,
+                None => drop(document.remove(&["auth", "permissions", &name])?),
+            }
+            let plaintext = document.get(&["tls", "allowPlaintext"]).and_then(serde_yaml::Value::as_sequence).cloned().unwrap_or_default();
+            if plaintext.iter().any(|allowed| allowed.as_str() == Some(&name)) {
+                let rest: Vec<_> = plaintext.into_iter().filter(|allowed| allowed.as_str() != Some(&name)).collect();
+                document.set(&["tls", "allowPlaintext"], rest)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether a machine can become a peer, as far as is known before it tells its certificate for good.
+    ///
+    /// # Errors
+    /// As [`Peers::enrol`].
+    pub fn may_enrol(&self, node_id: &str, hostname: &str, fingerprint: Option<Fingerprint>, replace: bool) -> Result<()> {
+        let config = self.0.settings.get();
+        let is_stranger = fingerprint.is_some_and(|fingerprint| pinned(&config, &fingerprint).is_none());
+        if replace || !is_stranger {
+            return Ok(());
+        }
+        match known(&config, &lock(&self.0.registry), node_id) {
+            Some(name) => Err(refused(hostname, &name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The entry that a newcomer would replace, or whose name it bears; none where its certificate is that entry's.
+    pub fn namesake(&self, node_id: &str, hostname: &str, fingerprint: Option<Fingerprint>) -> Option<String> {
+        let config = self.0.settings.get();
+        if fingerprint.is_some_and(|fingerprint| pinned(&config, &fingerprint).is_some()) {
+            return None;
+        }
+        let registry = lock(&self.0.registry);
+        let base = id::to_name(hostname);
+        known(&config, &registry, node_id).or_else(|| bearer(&config, &registry, &base))
+    }
+
+    /// Takes back an entry whose machine has not called yet. Says whether there was one.
+    pub async fn withdraw(&self, node_id: &str) -> Result<bool> {
+        let is_unconfirmed = lock(&self.0.registry).by_id(node_id).is_some_and(|peer| peer.unconfirmed_until.is_some());
+        if is_unconfirmed {
+            self.remove(node_id).await?;
+        }
+        Ok(is_unconfirmed)
+    }
+
+    /// A peer of this name has called. Says whether that confirms its entry, which is then to be saved.
+    pub fn heard(&self, name: &str) -> bool {
+        lock(&self.0.registry).by_name(name).is_some_and(|peer| peer.unconfirmed_until.take().is_some())
+    }
+
+    /// Writes the registry down.
+    pub async fn keep(&self) -> Result<()> {
+        self.save().await
+    }
+
+    /// Drops the entries whose machines have not called in time. Answers when the next is due.
+    pub async fn drop_unconfirmed(&self) -> Result<Option<Millis>> {
+        let now = clock::now();
+        let waiting: Vec<(String, Millis)> =
+            lock(&self.0.registry).peers.iter().filter_map(|peer| Some((peer.node_id.clone(), peer.unconfirmed_until?))).collect();
+        for (node_id, _) in waiting.iter().filter(|(_, until)| *until <= now) {
+            tracing::info!(%node_id, "a paired machine has not called in time; its entry is dropped");
+            self.remove(node_id).await?;
+        }
+        Ok(waiting.iter().map(|(_, until)| *until).filter(|until| *until > now).min())
+    }
+
+    /// Calls a newly paired machine for the first time.
+    pub async fn greet(&self, peer: &Peer) -> Result<()> {
+        self.check(&Address::new(&peer.address, peer.port)?).await
+    }
+}
+
+/// The name under which a certificate is pinned.
+fn pinned(config: &Config, fingerprint: &Fingerprint) -> Option<String> {
+    let is = |text: &str| text.parse::<Fingerprint>().is_ok_and(|pinned| pinned == *fingerprint);
+    config.tls.pinned_certs.iter().find(|(_, pin)| is(pin)).map(|(name, _)| name.clone())
+}
+
+/// The trusted entry of a node id.
+fn known(config: &Config, registry: &Registry, node_id: &str) -> Option<String> {
+    let row = registry.peers.iter().find(|peer| peer.node_id == node_id)?;
+    let name = label(row);
+    let is_trusted = config.auth.allowed_keys.contains_key(name) || config.tls.pinned_certs.contains_key(name);
+    is_trusted.then(|| name.to_owned())
+}
+
+/// The entry that has a name, in any case of letters.
+fn bearer(config: &Config, registry: &Registry, name: &str) -> Option<String> {
+    let rows = registry.peers.iter().filter_map(|peer| peer.name.as_ref());
+    let mut names = config.auth.allowed_keys.keys().chain(config.tls.pinned_certs.keys()).chain(rows);
+    names.find(|taken| taken.eq_ignore_ascii_case(name)).cloned()
+}
+
+fn refused(hostname: &str, name: &str) -> Error {
+    Error::new(Code::PairRejected, format!("{hostname} claims to be {name}, and does not prove it"))
+        .hint(format!("If that is right, pair with --replace, or first: loopsy peers remove {name}"))
+}
+
+fn slot(config: &Config, registry: &Registry, own: &str, new: &Enrolment, replace: bool) -> Result<Slot> {
+    let pinned = pinned(config, &new.fingerprint);
+    let may_take = replace || (pinned.is_some() && new.is_proved);
+    if let Some(name) = pinned.or_else(|| known(config, registry, &new.node_id)) {
+        if may_take {
+            return Ok(Slot { name, is_taken: true });
+        }
+        return Err(refused(&new.hostname, &name));
+    }
+    let base = id::to_name(&new.hostname);
+    let is_ours = |name: &str| RESERVED.contains(&name) || name.eq_ignore_ascii_case(&id::to_name(own));
+    match bearer(config, registry, &base) {
+        None if !is_ours(&base) => return Ok(Slot { name: base, is_taken: false }),
+        Some(name) if replace => return Ok(Slot { name, is_taken: true }),
+        _ => {}
+    }
+    let stem: String = base.chars().take(58).collect();
+    let free = (2..10_000).map(|number| format!("{stem}-{number}")).find(|name| bearer(config, registry, name).is_none() && !is_ours(name));
+    let name = free.ok_or_else(|| Error::invalid(format!("there are too many machines called {base}")))?;
+    Ok(Slot { name, is_taken: false })
+}
+
+/// The row of the newcomer, in place of its own older ones.
+fn put(registry: &mut Registry, new: &Enrolment, name: &str) {
+    let at = |peer: &Peer| peer.address.eq_ignore_ascii_case(&new.address.host) && peer.port == new.address.port;
+    registry.peers.retain(|peer| peer.node_id != new.node_id && peer.name.as_deref() != Some(name) && (peer.name.is_some() || !at(peer)));
+    let row = Peer {
+        node_id: new.node_id.clone(),
+        hostname: new.hostname.clone(),
+        platform: new.platform.clone(),
+        version: PROTOCOL_VERSION.into(),
+        capabilities: new.capabilities.clone(),
+        trusted: true,
+        manually_added: false,
+        name: Some(name.to_owned()),
+        unconfirmed_until: new.confirm_by,
+        ..Peer::unknown(&new.address.host, new.address.port)
+    };
+    // The first at its address: another row there is of a machine that has moved.
+    registry.peers.insert(0, row);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::config_file::parse;
+
+    fn newcomer(node_id: &str, hostname: &str, certificate: &str) -> Enrolment {
+        Enrolment {
+            node_id: node_id.into(),
+            hostname: hostname.into(),
+            platform: "linux".into(),
+            capabilities: vec![],
+            address: Address::new("10.0.0.9", 19532).unwrap(),
+            fingerprint: Fingerprint::of(certificate.as_bytes()),
+            is_proved: true,
+            key: Secret::new("0123456789abcdef"),
+            confirm_by: None,
+        }
+    }
+    /// A machine called own that knows kai.
+    fn known() -> (Config, Registry) {
+        let pin = Fingerprint::of(b"kai's");
+        let text = format!("auth: {{allowedKeys: {{kai: 0123456789abcdef}}}}\ntls: {{pinnedCerts: {{kai: {pin}}}}}\n");
+        let mut registry = Registry::default();
+        put(&mut registry, &newcomer("id-kai", "kai", "kai's"), "kai");
+        (parse(&text).unwrap().config, registry)
+    }
+    fn name(new: &Enrolment, replace: bool) -> Result<(String, bool)> {
+        let (config, registry) = known();
+        slot(&config, &registry, "own", new, replace).map(|slot| (slot.name, slot.is_taken))
+    }
+
+    /// known fault 29: whoever claims a known machine's id, certificate or name gets nothing that is that machine's.
+    #[test]
+    fn a_newcomer_gets_no_known_machines_entry() {
+        for claim in [
+            newcomer("id-kai", "kai", "eve's"),
+            newcomer("id-kai", "eve", "eve's"),
+            Enrolment { is_proved: false, ..newcomer("id-kai", "kai", "kai's") },
+            Enrolment { is_proved: false, ..newcomer("id-eve", "eve", "kai's") },
+        ] {
+            assert_eq!(name(&claim, false).unwrap_err().code, Code::PairRejected, "{claim:?}");
+            assert_eq!(name(&claim, true).unwrap(), ("kai".into(), true));
+        }
+        for (hostname, given) in
+            [("kai", "kai-2"), ("KAI", "KAI-2"), ("own", "own-2"), ("owner", "owner-2"), ("legacy", "legacy-2"), ("leo", "leo")]
+        {
+            assert_eq!(name(&newcomer("id-eve", hostname, "eve's"), false).unwrap(), (given.into(), false));
+        }
+        assert_eq!(name(&newcomer("id-new", "kai", "new"), true).unwrap(), ("kai".into(), true));
+        assert_eq!(name(&newcomer("id-new", "own", "new"), true).unwrap(), ("own-2".into(), false));
+        let long = name(&newcomer("id-new", &"ä/".repeat(100), "new"), false).unwrap().0;
+        id::check_name("name", &long).unwrap();
+    }
+
+    #[test]
+    fn a_machine_that_proves_its_certificate_renews_its_own_entry() {
+        assert_eq!(name(&newcomer("id-kai", "kai", "kai's"), false).unwrap(), ("kai".into(), true));
+        assert_eq!(name(&newcomer("id-other", "renamed", "kai's"), false).unwrap(), ("kai".into(), true));
+    }
+
+    #[test]
+    fn a_row_is_put_beside_other_machines_and_in_place_of_its_own() {
+        let (_, mut registry) = known();
+        put(&mut registry, &newcomer("id-leo", "leo", "leo's"), "leo");
+        put(&mut registry, &newcomer("id-leo", "leo", "leo's"), "leo");
+        let rows: Vec<_> = registry.peers.iter().map(|peer| (peer.node_id.as_str(), peer.name.as_deref())).collect();
+        assert_eq!(rows, [("id-leo", Some("leo")), ("id-kai", Some("kai"))]);
+    }
+}

@@ -1,0 +1,3 @@
+//! Pairing between daemons, and everybody who should not come in between.
+
+mod steps;

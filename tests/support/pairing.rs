@@ -1,0 +1,62 @@
+//! Two machines that pair, driven by their owners' lines.
+
+use std::time::Duration;
+
+use loopsy::api::pairing::{PairConfirm, PairConnect, PairPhase, PairStart, PairState, PairStatus};
+use loopsy::base::secret::Secret;
+use loopsy::base::{Error, Result};
+use loopsy::client::Link;
+use loopsy::net::Address;
+
+/// A yes without more.
+pub fn yes() -> PairConfirm {
+    PairConfirm { confirmed: true, allow: None, replace: false }
+}
+
+/// Makes the waiting side show a code.
+pub async fn begin(waiting: &Link) -> Secret {
+    waiting.call(&PairStart { replace: true }).await.unwrap().invite_code
+}
+
+/// The first two steps from the other side.
+pub async fn connect(calling: &Link, to: &Address, code: &Secret) -> Result<PairState> {
+    calling.call(&PairConnect { address: to.host.clone(), port: to.port, code: code.clone() }).await
+}
+
+pub async fn state(link: &Link) -> PairState {
+    link.call(&PairStatus::default()).await.unwrap()
+}
+
+/// Waits until a side's pairing is as wanted.
+pub async fn until(link: &Link, what: &str, wanted: impl Fn(&PairState) -> bool) -> PairState {
+    let mut known = state(link).await;
+    let waiting = async {
+        while !wanted(&known) {
+            known = link.call(&PairStatus { wait: Some(60), since: Some(known.revision) }).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(400), waiting).await.unwrap_or_else(|_| panic!("it never came to: {what}"));
+    known
+}
+
+pub async fn end(link: &Link) -> PairState {
+    until(link, "the end", |state| state.state.is_some_and(PairPhase::is_end)).await
+}
+
+/// Pairs with these answers on both sides; how it ended on each.
+pub async fn pair(waiting: &Link, calling: &Link, to: &Address, answers: [PairConfirm; 2]) -> [PairState; 2] {
+    let code = begin(waiting).await;
+    let there = connect(calling, to, &code).await.unwrap();
+    let here = state(waiting).await;
+    assert_eq!((here.state, there.state), (Some(PairPhase::KeyExchanged), Some(PairPhase::KeyExchanged)));
+    assert!(here.sas.is_some() && here.sas == there.sas, "{here:?} {there:?}");
+    let [answer_here, answer_there] = answers;
+    waiting.call(&answer_here).await.unwrap();
+    calling.call(&answer_there).await.unwrap();
+    [end(waiting).await, end(calling).await]
+}
+
+/// What an answer failed with.
+pub fn failure<T>(result: Result<T>) -> Error {
+    result.err().unwrap()
+}
