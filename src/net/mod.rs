@@ -3,6 +3,7 @@
 pub mod address;
 pub mod cut;
 pub mod memory;
+pub mod multicast;
 pub mod network;
 pub mod socket;
 pub mod tls;

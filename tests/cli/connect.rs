@@ -11,9 +11,7 @@ use crate::support::stand_in::{StandIn, Traits};
 
 /// Runs with these answers coming through a pipe.
 fn answered(program: &Program, args: &[&str], answers: &str) -> Ran {
-    let output = program.piped(args, answers.as_bytes());
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    Ran::of(program.piped(args, answers.as_bytes()))
 }
 /// The key in what is to be entered on the other machine.
 fn key_in(out: &str) -> String {

@@ -6,10 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use loopsy::base::clock;
+use loopsy::home::certificate;
 use loopsy::home::instance::Instance;
 use loopsy::platform::files::write_private;
 use serde_json::Value;
 
+use crate::support::netns;
 use crate::support::process::skipped;
 use crate::support::program::{Program, Ran};
 
@@ -87,8 +90,7 @@ fn behind(program: &Program, mount: &str) -> Option<Vec<Line>> {
         skipped("no mount namespace can be made here");
         return None;
     };
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Some(lines(&Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }))
+    Some(lines(&Ran::of(output)))
 }
 
 #[test]
@@ -105,8 +107,7 @@ fn an_unknown_home_or_an_empty_one_is_told() {
     let program = Program::bare();
     for args in [&["doctor", "--json"][..], &["doctor", "--json", "--fix"]] {
         let output = program.command(args).env_remove("LOOPSY_DATA_DIR").env("HOME", "nowhere").output().unwrap();
-        let ran = Ran { code: output.status.code().unwrap(), out: String::from_utf8(output.stdout).unwrap(), err: String::new() };
-        let told = lines(&ran);
+        let told = lines(&Ran::of(output));
         let line = only(&told);
         assert!(line.message.contains("no home folder") && line.fix.contains("--data-dir"), "{line:?}");
     }
@@ -256,4 +257,80 @@ fn a_full_disk_is_told() {
         let line = odd(&report, "disk space");
         assert!(line.status == "fail" && line.message.contains("free of 1.0 MiB") && line.fix.contains("Free some space"), "{line:?}");
     }
+}
+#[test]
+fn a_certificate_that_expired_is_told_and_renewed() {
+    let program = Program::ready();
+    let home = program.home();
+    let years = |count: u64| count * 365 * 24 * 60 * 60 * 1000;
+    let old = certificate::load_or_create(&home, "kai", clock::now() - years(6)).unwrap().fingerprint();
+    let report = doctor(&program);
+    let line = odd(&report, "certificate");
+    assert!(line.message.starts_with("the certificate expired ") && line.fix.contains("loopsy start"), "{line:?}");
+    let report = repaired(&program);
+    assert!(report.iter().any(|line| line.check == "certificate" && line.fixed.starts_with("renewed it")), "{report:?}");
+    assert_ne!(certificate::load(&home).unwrap().unwrap().fingerprint(), old);
+    assert_eq!(only(&doctor(&program)).check, "daemon");
+
+    std::fs::remove_dir_all(home.tls()).unwrap();
+    certificate::load_or_create(&home, "kai", clock::now() - years(5) + years(1) / 12).unwrap();
+    let report = doctor(&program);
+    let line = odd(&report, "certificate");
+    assert!(line.status == "warn" && line.message.contains("ends in 30 d"), "{line:?}");
+}
+#[test]
+fn a_certificate_without_its_key_is_told() {
+    let program = Program::ready();
+    let home = program.home();
+    certificate::load_or_create(&home, "kai", clock::now()).unwrap();
+    let key = std::fs::read(home.certificate_key()).unwrap();
+    std::fs::remove_file(home.certificate_key()).unwrap();
+    std::fs::create_dir(home.certificate_key()).unwrap();
+    mode(&home.certificate_key(), 0o700);
+    let told = |what: &str| {
+        for report in [doctor(&program), repaired(&program)] {
+            let line = odd(&report, "certificate");
+            assert!(line.message.contains("key.pem: ") && line.message.contains(what) && line.fix.contains("paired again"), "{line:?}");
+        }
+    };
+    told("it is a directory");
+    std::fs::remove_dir(home.certificate_key()).unwrap();
+    told("no such file");
+    write_private(&home.certificate_key(), b"nonsense").unwrap();
+    told("not a key");
+    let other = Program::ready();
+    certificate::load_or_create(&other.home(), "kai", clock::now()).unwrap();
+    write_private(&home.certificate_key(), &std::fs::read(other.home().certificate_key()).unwrap()).unwrap();
+    told("not the key of the certificate");
+    write_private(&home.certificate_key(), &key).unwrap();
+    mode(&home.certificate_key(), 0o644);
+    let report = doctor(&program);
+    let line = odd(&report, "permissions");
+    assert!(line.status == "fail" && line.message.contains("key.pem"), "{line:?}");
+    repaired(&program);
+    assert_eq!(only(&doctor(&program)).check, "daemon");
+}
+#[test]
+fn a_network_without_multicast_is_told() {
+    if !netns::possible() {
+        return;
+    }
+    let program = Program::ready();
+    program.ok(&["config", "set", "server.host", "0.0.0.0"]);
+    let space = netns::Space::new();
+    let discovery = || {
+        let mut command = space.command(crate::support::program::binary());
+        command.args(["doctor", "--json"]).env("LOOPSY_DATA_DIR", program.home().root()).env("HOME", program.folder());
+        let report = lines(&Ran::of(command.output().unwrap()));
+        report.into_iter().find(|line| line.check == "discovery").unwrap()
+    };
+    let line = discovery();
+    assert!(line.status == "warn" && line.message.contains("on no network") && !line.fix.is_empty(), "{line:?}");
+    space.inside_network("eth0", "10.98.0.1/24");
+    assert_eq!(discovery().message, "multicast works");
+    space.down("eth0");
+    let line = discovery();
+    assert!(line.status == "warn" && line.message.contains("multicast") && line.fix.contains("5353"), "{line:?}");
+    program.ok(&["config", "set", "discovery.enabled", "false"]);
+    assert_eq!(discovery().message, "off");
 }

@@ -30,6 +30,13 @@ pub struct Ran {
     pub err: String,
 }
 
+impl Ran {
+    pub fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
 impl Program {
     /// An empty home, before `init`.
     pub fn bare() -> Self {
@@ -71,9 +78,7 @@ impl Program {
         command
     }
     pub fn run(&self, args: &[&str]) -> Ran {
-        let output = self.command(args).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Ran::of(self.command(args).output().unwrap())
     }
     /// Runs with this input, in its own time; answers what came out, byte for byte.
     pub fn piped(&self, args: &[&str], input: &[u8]) -> Output {

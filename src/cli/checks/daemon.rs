@@ -1,5 +1,6 @@
 //! The daemon of this home: does it run, can it, and is its store in order.
 
+use super::discovery::is_about;
 use super::scene::Port;
 use super::{Finding, Scene};
 use crate::base::Code;
@@ -20,7 +21,8 @@ pub fn daemon(scene: &Scene) -> Vec<Finding> {
             if !status.restart_needed.is_empty() {
                 found.push(Finding::warn(format!("it does not know the new {}", status.restart_needed.join(", ")), "loopsy restart"));
             }
-            found.extend(status.warnings.iter().map(|warning| Finding::warn(warning.clone(), "See also: loopsy logs --daemon")));
+            let warnings = status.warnings.iter().filter(|warning| !is_about(warning));
+            found.extend(warnings.map(|warning| Finding::warn(warning.clone(), "See also: loopsy logs --daemon")));
             found
         }
         (Some(running), Err(error)) if error.code == Code::Config => {

@@ -5,10 +5,12 @@
 
 mod config;
 mod daemon;
+mod discovery;
 mod evidence;
 mod machine;
 mod peers;
 mod scene;
+mod tls;
 
 use serde::Serialize;
 
@@ -79,6 +81,8 @@ const CHECKS: &[Check] = &[
     Check { name: "daemon", look: daemon::daemon },
     Check { name: "port", look: daemon::port },
     Check { name: "context store", look: daemon::store },
+    Check { name: "certificate", look: tls::certificate },
+    Check { name: "discovery", look: discovery::discovery },
     Check { name: "firewall", look: machine::firewall },
     Check { name: "peer", look: peers::each },
     Check { name: "plaintext", look: peers::plaintext },

@@ -8,14 +8,14 @@ use futures_util::future::join_all;
 use super::evidence::Evidence;
 use crate::api::node::{HealthGet, Status, StatusGet};
 use crate::api::peers::{DEFAULT_PORT, Peer, PeerCheck, PeerFindings, PeerList, Peers};
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Fingerprint, Result};
 use crate::cli::Session;
 use crate::client::Link;
 use crate::home::Home;
 use crate::home::config::Config;
 use crate::home::config_file::{self, Loaded};
 use crate::home::instance::{Instance, Running};
-use crate::net::{Address, Network};
+use crate::net::{Address, Network, multicast, tls};
 use crate::platform::holder::{self, Holder};
 use crate::service::peers::check::from_outside;
 
@@ -38,6 +38,10 @@ pub struct Scene {
     pub status: Result<Status>,
     /// Whether the port could be listened on, where no daemon runs.
     pub port: Port,
+    /// The certificate that the daemon shows, if it shows one.
+    pub shown: Option<Fingerprint>,
+    /// Whether multicast works.
+    pub multicast: std::io::Result<()>,
     /// Every known peer, and how it is.
     pub peers: Vec<(Peer, PeerFindings)>,
     /// What the audit logs tell.
@@ -67,9 +71,14 @@ impl Scene {
         let running = Instance::running(&home);
         let status = status(session).await;
         let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
-        let (port, peers) = tokio::join!(port(config.filter(|_| running.is_none())), peers(session, config, status.is_ok()));
+        let (port, peers, shown, multicast) = tokio::join!(
+            port(config.filter(|_| running.is_none())),
+            peers(session, config, status.is_ok()),
+            shown(running.as_ref()),
+            multicast::probe(),
+        );
         let evidence = Evidence::read(&home);
-        Self { loaded, running, status, port, peers, evidence, home }
+        Self { loaded, running, status, port, shown, multicast, peers, evidence, home }
     }
     /// The configuration, where it is right.
     pub fn config(&self) -> Option<&Config> {
@@ -109,6 +118,15 @@ async fn port(config: Option<&Config>) -> Port {
         Ok(health) => Port::Loopsy(health.node_id),
         Err(_) => Port::Taken(holder::of_port(server.port)),
     }
+}
+
+async fn shown(running: Option<&Running>) -> Option<Fingerprint> {
+    let address = running?.address;
+    let greeting = async {
+        let stream = Network::Sockets.dial(&Address::new(&address.ip().to_string(), address.port()).ok()?).await.ok()?;
+        tls::Client::new(None).ok()?.connect(stream).await.ok()
+    };
+    tokio::time::timeout(WHO, greeting).await.ok()?.map(|(_, fingerprint)| fingerprint)
 }
 
 /// The peers and how they are: through the daemon, which has their keys; without it, what can be seen without one.
