@@ -69,26 +69,7 @@ impl Registry {
             .position(|peer| node_id.is_some_and(|id| peer.node_id == id) || name.is_some() && peer.name.as_deref() == name)
             .or_else(|| self.peers.iter().position(|peer| peer.address.eq_ignore_ascii_case(&address.host) && peer.port == address.port));
         let at = found.unwrap_or_else(|| {
-            self.peers.push(Peer {
-                node_id: node_id.map_or_else(|| manual_id(address), str::to_owned),
-                hostname: address.host.clone(),
-                address: String::new(),
-                port: 0,
-                platform: "unknown".into(),
-                version: String::new(),
-                capabilities: Vec::new(),
-                status: PeerState::Unknown,
-                last_seen: 0,
-                failure_count: 0,
-                trusted: false,
-                manually_added: true,
-                name: None,
-                latency_ms: None,
-                tls: None,
-                fingerprint: None,
-                permissions: None,
-                unconfirmed_until: None,
-            });
+            self.peers.push(Peer::unknown(&address.host, address.port));
             self.peers.len() - 1
         });
         let peer = &mut self.peers[at];

@@ -72,26 +72,17 @@ impl Sightings {
 }
 
 fn row(seen: &Sighting) -> Peer {
-    let (address, port) = seen.addresses.first().map_or_else(Default::default, |first| (first.host.clone(), first.port));
+    let (host, port) = seen.addresses.first().map_or_else(Default::default, |first| (first.host.as_str(), first.port));
     Peer {
         node_id: seen.node_id.clone(),
         hostname: seen.hostname.clone(),
-        address,
-        port,
         platform: seen.platform.clone(),
         version: seen.version.clone(),
         capabilities: seen.capabilities.clone(),
-        status: PeerState::Unknown,
         last_seen: clock::now(),
-        failure_count: 0,
-        trusted: false,
         manually_added: false,
-        name: None,
-        latency_ms: None,
         tls: Some(seen.tls),
-        fingerprint: None,
-        permissions: None,
-        unconfirmed_until: None,
+        ..Peer::unknown(host, port)
     }
 }
 
