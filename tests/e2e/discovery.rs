@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use loopsy::api::peers::{Peer, Peers};
 
 use crate::support::netns::{self, Lan, Space};
-use crate::support::process::{heavy, skipped, until};
+use crate::support::process::{Process, heavy, skipped, until};
 use crate::support::program::Program;
 
 /// From the start of one daemon to its row on another machine.
@@ -94,6 +94,75 @@ async fn heavy_a_machine_that_is_cut_off_is_noticed_within_a_minute_and_found_ag
     within("leo finds kai again", MISSED + FOUND, || row(&leo, "kai").is_some()).await;
 }
 
+/// Without a network the daemon works, says that it finds nobody, and begins to as soon as there is one.
+#[tokio::test]
+async fn heavy_without_a_network_the_daemon_works_and_finds_others_once_there_is_one() {
+    if !heavy() || !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(1);
+    let kai = Program::on(&lan.hosts[0], "kai");
+    kai.ok(&["start"]);
+    let alone = Space::new();
+    let leo = Program::on(&alone, "leo");
+    leo.ok(&["start"]);
+    leo.ok(&["context", "set", "k", "v"]);
+    let warns = || leo.ok(&["status", "--json"]).contains("discovery: ");
+    within("leo says that it finds nobody", Duration::from_secs(10), warns).await;
+    alone.cable("eth0", &lan.hosts[0], "eth1");
+    alone.address("eth0", "10.98.0.1/24");
+    lan.hosts[0].address("eth1", "10.98.0.2/24");
+    let there = || row(&leo, "kai").is_some_and(|peer| peer.address == "10.98.0.2");
+    within("leo finds kai at the new interface", Duration::from_secs(15), there).await;
+    assert!(!warns());
+    assert_eq!(std::fs::read_to_string(leo.home().logs().join("daemon.log")).unwrap().matches("does not hear itself").count(), 1);
+}
+
+/// Announces as many daemons as it is told to.
+const FLOOD: &str = r#"
+import socket, struct, sys, time
+def name(text):
+    return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".")) + b"\0"
+def record(owner, kind, unique, data):
+    return name(owner) + struct.pack(">HHIH", kind, 0x8001 if unique else 1, 120, len(data)) + data
+SERVICE = "_loopsy._tcp.local"
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+out.bind(("", 5353))
+out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.99.0.2"))
+for at in range(int(sys.argv[1])):
+    instance, host = "loopsy-%08x.%s" % (at, SERVICE), "h%d.local" % at
+    words = [b"nodeId=%08x-0000-4000-8000-000000000000" % at, b"hostname=fake%d" % at]
+    answers = [
+        record(SERVICE, 12, False, name(instance)),
+        record(instance, 33, True, struct.pack(">HHH", 0, 0, 19532) + name(host)),
+        record(instance, 16, True, b"".join(bytes([len(word)]) + word for word in words)),
+        record(host, 1, True, socket.inet_aton("10.99.0.2")),
+    ]
+    out.sendto(struct.pack(">HHHHHH", 0, 0x8400, 0, len(answers), 0, 0) + b"".join(answers), ("224.0.0.251", 5353))
+    if at % 50 == 0:
+        time.sleep(0.01)
+"#;
+
+/// Thousands of machines that are none fill neither the list nor the memory, and real ones are found afterwards.
+#[tokio::test]
+async fn heavy_a_flood_of_announcements_is_bounded_and_passes() {
+    if !heavy() || !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(2);
+    let (leo, kai) = (Program::on(&lan.hosts[0], "leo"), Program::on(&lan.hosts[1], "kai"));
+    leo.ok(&["start"]);
+    assert!(lan.hosts[1].command("python3").args(["-c", FLOOD, "20000"]).status().unwrap().success());
+    assert!(peers(&leo).len() <= 256);
+    let daemon = Process::of(leo.running().unwrap().pid).unwrap();
+    assert!(daemon.peak_memory().unwrap() < 96 << 20, "{:?}", daemon.peak_memory());
+    within("leo lists nobody who is not there", MISSED, || peers(&leo).is_empty()).await;
+    kai.ok(&["start"]);
+    within("leo finds kai", Duration::from_secs(10), || row(&leo, "kai").is_some()).await;
+}
+
 /// Sends packets to the multicast address of mDNS.
 fn flood(machine: &Space, packets: &str) {
     let script = format!("for i in 1 2 3; do printf '{packets}' > /dev/udp/224.0.0.251/5353; done");
@@ -126,14 +195,17 @@ async fn garbage_on_the_network_harms_nobody() {
 
 /// A program that announces a daemon as the Node version does, tells what others announce, and leaves with a goodbye.
 const FOREIGN: &str = r#"
-import json, socket, sys
-from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
+import json, socket, sys, time
+from zeroconf import IPVersion, ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
 SERVICE = "_loopsy._tcp.local."
 def tell(**what):
     print(json.dumps(what), flush=True)
 class Listener(ServiceListener):
     def add_service(self, zc, kind, name):
-        info = zc.get_service_info(kind, name, 3000)
+        info = ServiceInfo(kind, name)
+        while not info.parsed_addresses(IPVersion.V4Only):
+            info.request(zc, 1000)
+            time.sleep(0.01)
         words = {key.decode(): value.decode() for key, value in info.properties.items()}
         tell(seen=name, words=words, port=info.port, addresses=info.parsed_addresses())
     def update_service(self, zc, kind, name):

@@ -45,7 +45,7 @@ rateLimits:                    # requests a minute, of each peer
   context: {context}
 
 discovery:
-  enabled: true
+  enabled: true                # announce this machine on the local network, and look for others
   manualPeers: []              # - address: 192.168.1.75
 
 logging:

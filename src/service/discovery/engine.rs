@@ -14,6 +14,8 @@ use crate::service::peers::Sighting;
 const SECOND_GOODBYE: Duration = Duration::from_millis(150);
 /// How long an instance has to answer when it is asked whether it is still there.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How often it is looked for new interfaces and addresses, seconds.
+const NEW_INTERFACES: u32 = 2;
 /// How long what was heard already may take to be handed over.
 const LEFT_OVER: Duration = Duration::from_secs(1);
 /// Instances that the library may have in its memory; it has no bound of its own.
@@ -88,6 +90,7 @@ impl Engine {
         let fullname = info.get_fullname().to_ascii_lowercase();
         let daemon = ServiceDaemon::new()?;
         let configured = (|| {
+            daemon.set_ip_check_interval(NEW_INTERFACES)?;
             daemon.disable_interface(IfKind::All)?;
             daemon.enable_interface(reach.kinds())?;
             // Others can't be reached over this machine's loopback, nor this machine over theirs.

@@ -30,8 +30,10 @@ const SEARCH: Duration = Duration::from_secs(60);
 const VERIFY: Duration = Duration::from_secs(20);
 /// Machines that are asked in one second.
 const AT_ONCE: usize = 20;
+/// How often it is looked whether somebody floods the network.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long to wait before the library is started anew.
-const AGAIN: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// The daemon's announcement and search. Clones are the same.
 #[derive(Clone)]
@@ -110,7 +112,7 @@ impl Discovery {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut verified = HashMap::new();
         let mut deaf_at = Some(Instant::now() + DEAF);
-        let mut search_at = Instant::now() + SEARCH;
+        let (mut search_at, mut look_at) = (Instant::now() + SEARCH, Instant::now() + LOOK);
         loop {
             let heard = tokio::select! {
                 heard = engine.heard() => heard,
@@ -123,9 +125,16 @@ impl Discovery {
                 _ = tick.tick() => {
                     if deaf_at.is_some_and(|at| at <= Instant::now()) {
                         deaf_at = None;
-                        self.warn("this machine does not hear its own announcement; it is on no network, or UDP port 5353 is shut".into());
+                        self.warn("this machine does not hear itself; it is on no network, or UDP port 5353 is shut".into());
                     }
                     self.verify(engine, &mut verified);
+                    if look_at <= Instant::now() {
+                        if engine.is_flooded().await {
+                            tracing::warn!("somebody floods the network with announcements; discovery starts anew");
+                            return End::Broken;
+                        }
+                        look_at = Instant::now() + LOOK;
+                    }
                     continue;
                 }
                 () = sleep_until(search_at) => None,
@@ -137,10 +146,6 @@ impl Discovery {
                 }
                 Some(heard) => self.tell(heard),
                 None => {
-                    if engine.is_flooded().await {
-                        tracing::warn!("somebody floods the network with announcements; discovery starts anew");
-                        return End::Broken;
-                    }
                     match engine.search().await {
                         Ok(before) => before.into_iter().for_each(|heard| self.tell(heard)),
                         Err(_) => return End::Broken,
