@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use loopsy::api::peers::{Peer, Peers};
+use loopsy::api::peers::{Peer, PeerState, Peers};
 
 use crate::support::netns::{self, Lan, Space};
 use crate::support::process::{Process, heavy, skipped, until};
@@ -22,7 +22,7 @@ fn peers(program: &Program) -> Vec<Peer> {
 }
 
 fn row(program: &Program, name: &str) -> Option<Peer> {
-    peers(program).into_iter().find(|peer| peer.hostname == name)
+    peers(program).into_iter().find(|peer| peer.name.as_deref().unwrap_or(&peer.hostname) == name)
 }
 
 #[expect(clippy::print_stdout, reason = "what a test prints is kept in its record")]
@@ -118,8 +118,8 @@ async fn heavy_without_a_network_the_daemon_works_and_finds_others_once_there_is
     assert_eq!(std::fs::read_to_string(leo.home().logs().join("daemon.log")).unwrap().matches("does not hear itself").count(), 1);
 }
 
-/// Announces as many daemons as it is told to.
-const FLOOD: &str = r#"
+/// Announces as many daemons as it is told to, or one with the node id and host name that it is told.
+const ANNOUNCE: &str = r#"
 import socket, struct, sys, time
 def name(text):
     return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".")) + b"\0"
@@ -132,8 +132,9 @@ out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 out.bind(("", 5353))
 out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.99.0.2"))
 for at in range(int(sys.argv[1])):
-    instance, host = "loopsy-%08x.%s" % (at, SERVICE), "h%d.local" % at
-    words = [b"nodeId=%08x-0000-4000-8000-000000000000" % at, b"hostname=fake%d" % at]
+    node, hostname = sys.argv[2:] or ("%08x-0000-4000-8000-000000000000" % at, "fake%d" % at)
+    instance, host = "loopsy-%s.%s" % (node[:8], SERVICE), "h-%s.local" % node
+    words = [b"nodeId=" + node.encode(), b"hostname=" + hostname.encode()]
     answers = [
         record(SERVICE, 12, False, name(instance)),
         record(instance, 33, True, struct.pack(">HHH", 0, 0, 19532) + name(host)),
@@ -154,13 +155,75 @@ async fn heavy_a_flood_of_announcements_is_bounded_and_passes() {
     let lan = Lan::of(2);
     let (leo, kai) = (Program::on(&lan.hosts[0], "leo"), Program::on(&lan.hosts[1], "kai"));
     leo.ok(&["start"]);
-    assert!(lan.hosts[1].command("python3").args(["-c", FLOOD, "20000"]).status().unwrap().success());
+    assert!(lan.hosts[1].command("python3").args(["-c", ANNOUNCE, "20000"]).status().unwrap().success());
     assert!(peers(&leo).len() <= 256);
     let daemon = Process::of(leo.running().unwrap().pid).unwrap();
     assert!(daemon.peak_memory().unwrap() < 96 << 20, "{:?}", daemon.peak_memory());
     within("leo lists nobody who is not there", MISSED, || peers(&leo).is_empty()).await;
     kai.ok(&["start"]);
     within("leo finds kai", Duration::from_secs(10), || row(&leo, "kai").is_some()).await;
+}
+
+/// Makes two machines peers, as far as keys go.
+fn introduce(one: &Program, other_name: &str, other_address: &str) {
+    const KEY: &str = "a-key-that-the-two-share-0123456789";
+    one.ok(&["config", "set", "tls.allowPlaintext", &format!("[{other_name}]")]);
+    one.ok(&["peers", "add", other_address, "--name", other_name, "--key", KEY]);
+}
+
+/// known faults 10, 58: a peer that is stopped is offline at once, and online as soon as it is back; however it is found, it
+/// is one row.
+#[tokio::test]
+async fn a_peer_s_going_and_coming_is_noticed_at_once() {
+    if !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(2);
+    let (leo, kai) = (Program::on(&lan.hosts[0], "leo"), Program::on(&lan.hosts[1], "kai"));
+    leo.ok(&["start"]);
+    kai.ok(&["start"]);
+    introduce(&kai, "leo", &Lan::v4(0));
+    introduce(&leo, "kai", &Lan::v4(1));
+    let is =
+        |state| move |peers: Vec<Peer>| matches!(peers.as_slice(), [peer] if peer.status == state && peer.name.as_deref() == Some("kai"));
+    within("leo sees kai online", FOUND, || is(PeerState::Online)(peers(&leo))).await;
+    kai.ok(&["stop"]);
+    within("leo sees kai offline", GONE, || is(PeerState::Offline)(peers(&leo))).await;
+    kai.ok(&["start"]);
+    within("leo sees kai online again", FOUND, || is(PeerState::Online)(peers(&leo))).await;
+}
+
+/// known faults 23, 37: whoever announces himself as a peer, by node id or by name, gets neither its row nor its key.
+#[tokio::test]
+async fn an_impostor_gets_neither_row_nor_key() {
+    if !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(3);
+    let (leo, kai) = (Program::on(&lan.hosts[0], "leo"), Program::on(&lan.hosts[2], "kai"));
+    leo.ok(&["start"]);
+    kai.ok(&["start"]);
+    introduce(&kai, "leo", &Lan::v4(0));
+    introduce(&leo, "kai", &Lan::v4(2));
+    leo.ok(&["config", "set", "auth.allowedKeys.zoe", "zoe-is-a-peer-that-never-called-yet"]);
+    leo.ok(&["config", "set", "tls.allowPlaintext", "[kai, zoe]"]);
+    let before = row(&leo, "kai").unwrap();
+    let announce = |node_id: &str, hostname: &str| {
+        let said = lan.hosts[1].command("python3").args(["-c", ANNOUNCE, "1", node_id, hostname]).status().unwrap();
+        assert!(said.success());
+    };
+    announce(&before.node_id, "eve");
+    announce("2c5ea4c0-4067-11e9-8bad-9b1deb4d3b7d", "Kai");
+    announce("3c5ea4c0-4067-11e9-8bad-9b1deb4d3b7d", "zoe");
+    within("leo lists the strangers", FOUND, || peers(&leo).len() == 3).await;
+    let after = row(&leo, "kai").unwrap();
+    assert_eq!((after.node_id, after.address, after.name), (before.node_id.clone(), Lan::v4(2), Some("kai".into())));
+    let stranger = row(&leo, "zoe").unwrap();
+    assert!(!stranger.trusted && stranger.name.is_none(), "{stranger:?}");
+    assert!(leo.ok(&["api", "peer.find", r#"{"nodeId":"KAI"}"#]).contains(&before.node_id));
+    // Nobody listens there: a try to call would be told as one.
+    assert!(leo.fails(&["exec", "zoe", "true"], 5).contains("no key for zoe"));
+    assert!(leo.fails(&["peers", "rename", "zoe", "friend"], 4).contains("only announced"));
 }
 
 /// Sends packets to the multicast address of mDNS.

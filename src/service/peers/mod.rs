@@ -134,9 +134,7 @@ impl Peers {
 
     /// The peer that a person or a program means: by name, hostname, node id or its beginning, or address.
     pub fn resolve(&self, reference: &str) -> Result<Peer> {
-        let mut peer = self.find(reference)?;
-        self.complete(&mut peer);
-        Ok(peer)
+        self.find(reference)
     }
 
     /// Adds a machine, or changes its entry; asks it at once who it is.
@@ -208,6 +206,10 @@ impl Peers {
     pub async fn rename(&self, node_id: &str, name: String) -> Result<Peer> {
         id::check_name("name", &name)?;
         let peer = self.resolve(node_id)?;
+        if lock(&self.0.registry).by_id(&peer.node_id).is_none() {
+            return Err(Error::new(Code::PeerNotFound, format!("{} is not known, only announced", label(&peer)))
+                .hint(format!("Pair with it first: loopsy pair {}", label(&peer))));
+        }
         let config = self.0.settings.get();
         if config.auth.allowed_keys.contains_key(&name) || lock(&self.0.registry).by_name(&name).is_some() {
             return Err(Error::invalid(format!("name: {name} is another peer's")).hint("Choose another name, or remove that peer first."));
@@ -271,8 +273,10 @@ impl Peers {
 
     /// A line to a peer, with its key.
     pub fn link(&self, peer: &Peer) -> Result<Link> {
+        // A name that a stranger gives himself is not one under which a key is kept.
+        let key = peer.name.as_deref().filter(|_| peer.trusted).and_then(|name| self.0.trust.key_for(name));
         let name = peer.name.as_deref().unwrap_or(&peer.hostname);
-        let key = self.0.trust.key_for(name).ok_or_else(|| {
+        let key = key.ok_or_else(|| {
             Error::new(Code::AuthForbidden, format!("there is no key for {name}"))
                 .hint(format!("Give it one: loopsy peers add {} {} --name {name} --key <key>", peer.address, peer.port))
         })?;

@@ -128,23 +128,26 @@ impl Peers {
     }
 
     /// The peer, or else the machine that is announced, that is meant. Who is known is never mistaken for who announces
-    /// himself under the same name.
+    /// himself under the same name, and nothing that the configuration says of a name holds for the latter.
     pub(super) fn find(&self, reference: &str) -> Result<Peer> {
         let known = lock(&self.0.registry).clone();
         let error = match known.resolve(reference) {
+            Ok(peer) => {
+                let mut peer = peer.clone();
+                self.complete(&mut peer);
+                return Ok(peer);
+            }
             Err(error) if error.code == Code::PeerNotFound => error,
-            found => return found.cloned(),
+            ambiguous => return ambiguous.cloned(),
         };
         let mut strangers = Registry { peers: self.strangers(&known.peers) };
-        if strangers.peers.is_empty() {
-            return Err(error);
-        }
         match strangers.resolve(reference) {
-            Err(error) if error.code == Code::PeerNotFound => {
+            Err(hint) if hint.code == Code::PeerNotFound && !strangers.peers.is_empty() => {
                 // Once more over all, for the hint.
                 strangers.peers.splice(..0, known.peers);
-                strangers.resolve(reference).cloned()
+                Err(strangers.resolve(reference).err().unwrap_or(error))
             }
+            Err(hint) if hint.code == Code::PeerNotFound => Err(error),
             found => found.cloned(),
         }
     }
