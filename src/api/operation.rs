@@ -9,7 +9,7 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::base::Result;
+use crate::base::{Error, Result};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,15 @@ impl Permission {
     pub const ALL: [Permission; 6] =
         [Permission::Execute, Permission::Transfer, Permission::Context, Permission::Messages, Permission::AiTasks, Permission::Terminal];
 
+    /// The permission of this name.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, with the names that there are.
+    pub fn named(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|permission| permission.name() == name).ok_or_else(|| {
+            Error::invalid(format!("there is no permission {name:?}")).hint(format!("There are: {}.", Self::ALL.map(Self::name).join(", ")))
+        })
+    }
     /// The word in the configuration.
     pub const fn name(self) -> &'static str {
         match self {

@@ -62,6 +62,8 @@ pub enum Command {
     Context(Context),
     /// List the machines that this one knows, or change the list.
     Peers(Peers),
+    /// Pair with another machine: without an address this one shows a code, with one it takes the other's.
+    Pair(Pair),
     /// Set up a machine that runs the Node version: a key for the two, and plaintext between them.
     Connect(Connect),
     /// Read, change or check the configuration.
@@ -307,6 +309,25 @@ pub enum PeersAction {
         /// The new one.
         name: String,
     },
+}
+
+/// Pair with another machine.
+#[derive(Debug, Args)]
+pub struct Pair {
+    /// The machine that shows the code: its address, or its name where it is listed; without it the code is shown here.
+    pub machine: Option<String>,
+    /// The code that it shows; asked for unless given.
+    #[arg(long, value_name = "CODE", requires = "machine")]
+    pub code: Option<String>,
+    /// Ask nothing: the digits are not compared. Who does not know the code is kept out all the same.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// What the other machine may do here, such as execute,context; all unless given.
+    #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',')]
+    pub allow: Option<Vec<String>>,
+    /// Let it take the place of a machine that is known by the same name or node id.
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// Set up a machine that runs the Node version.

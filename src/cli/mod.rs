@@ -70,7 +70,7 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, peers, shell, start, status, stop, transfer,
+        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, pair, peers, shell, start, status, stop, transfer,
     };
     match command {
         Command::Init => init::run(session),
@@ -87,6 +87,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Man { folder } => shell::man(session, &folder),
         Command::Exec(args) => exec::run(session, &args),
         Command::Context(action) => context::run(session, action),
+        Command::Pair(args) => pair::run(session, &args),
         Command::Connect(args) => connect::run(session, &args),
         Command::Peers(args) => peers::run(session, args),
         Command::Api(args) => api::run(session, &args),

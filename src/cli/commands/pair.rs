@@ -1,0 +1,238 @@
+//! `loopsy pair`: two machines come to trust each other by a code that is typed and six digits that are compared.
+
+mod screen;
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use self::screen::{Countdown, addresses, spaced};
+use crate::api::Permission;
+use crate::api::pairing::{PairCancel, PairConfirm, PairConnect, PairPhase, PairStart, PairStarted, PairState, PairStatus};
+use crate::api::peers::{DEFAULT_PORT, PeerFind};
+use crate::base::secret::Secret;
+use crate::base::text::printable;
+use crate::base::{Code, Error, Result};
+use crate::cli::app::Pair;
+use crate::cli::{Session, ask, launch};
+use crate::client::Link;
+use crate::home::instance::Instance;
+use crate::net::Address;
+use crate::platform::signals::Signals;
+
+/// How often a machine is called with a code that somebody types.
+const TRIES: u32 = 3;
+/// Exit status after Ctrl-C, as of every shell.
+const INTERRUPTED: u8 = 130;
+/// Seconds of one wait for a change.
+const WAIT: u64 = 30;
+
+/// Carries out the command.
+pub fn run(session: &Session, args: &Pair) -> Result<ExitCode> {
+    let allow = args.allow.as_ref().map(|names| names.iter().map(|name| Permission::named(name.trim())).collect::<Result<Vec<_>>>());
+    let pairing = Pairing { session, args, allow: allow.transpose()? };
+    pairing.have_daemon()?;
+    session.wait(pairing.run())
+}
+
+/// One run of the command.
+struct Pairing<'a> {
+    session: &'a Session,
+    args: &'a Pair,
+    allow: Option<Vec<Permission>>,
+}
+
+impl Pairing<'_> {
+    /// Starts the daemon where there is none, and somebody agrees.
+    fn have_daemon(&self) -> Result<()> {
+        let Session { home, console } = self.session;
+        let missing = match self.session.link() {
+            Err(error) if error.code == Code::NotRunning => error,
+            other => return other.map(drop),
+        };
+        crate::home::config_file::load(&home.config())?;
+        if !self.args.yes && !self.session.wait(ask::yes(console, "Daemon is not running. Start it?"))? {
+            return Err(missing);
+        }
+        home.create()?.iter().for_each(|warning| console.warn(warning));
+        let (_, ready) = launch::daemon(home, launch::Ties::Cut)?;
+        console.note(format!("Daemon is running (process {}, port {})", ready.pid, ready.port));
+        Ok(())
+    }
+
+    async fn run(&self) -> Result<ExitCode> {
+        let link = self.session.link()?;
+        let mut signals = Signals::listen().map_err(|cause| Error::internal("signals can't be received", cause))?;
+        let outcome = tokio::select! {
+            outcome = self.pair(&link) => outcome.map(Some),
+            _ = signals.next() => Ok(None),
+        };
+        let code = match outcome {
+            Ok(Some(state)) => return self.tell(&state),
+            Ok(None) => Ok(ExitCode::from(INTERRUPTED)),
+            // The pairing that is under way is not this one, and goes on.
+            Err(error) if error.code == Code::PairActive => return Err(error),
+            Err(error) => Err(error),
+        };
+        // Whatever it was that ended us, the other side is not left waiting. What has ended already stays as it ended.
+        let _ = link.call(&PairCancel::default()).await;
+        code
+    }
+
+    async fn pair(&self, link: &Link) -> Result<PairState> {
+        let met = match &self.args.machine {
+            Some(machine) => self.call(link, machine).await?,
+            None => self.wait_for_one(link).await?,
+        };
+        self.compare(link, met).await
+    }
+
+    fn tell(&self, state: &PairState) -> Result<ExitCode> {
+        if self.session.console.wants_json() {
+            self.session.console.json_line(state)?;
+        } else {
+            let name = state.name.as_deref().unwrap_or_default();
+            self.session.console.line(format!("Paired with {name}. Try: loopsy exec {name} hostname"))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Shows a code until somebody knows it.
+    async fn wait_for_one(&self, link: &Link) -> Result<PairState> {
+        let console = &self.session.console;
+        loop {
+            let started = self.start(link).await?;
+            self.show(&started)?;
+            let countdown = Countdown::new(console, started.expires_at);
+            let state = countdown.until(until(link, |state| state.state != Some(PairPhase::Waiting))).await?;
+            match outcome(state) {
+                Err(error) if error.code == Code::PairExpired && ask::is_attended() && !self.args.yes => {
+                    console.warn(&error);
+                    ask::line(console, "Press Enter for another code, Ctrl-C to end. ").await?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn start(&self, link: &Link) -> Result<PairStarted> {
+        match link.call(&PairStart { replace: false }).await {
+            Err(error) if error.code == Code::PairActive && ask::is_attended() && !self.args.yes => {
+                if !ask::yes(&self.session.console, "A pairing is under way. End it and begin anew?").await? {
+                    return Err(error);
+                }
+                link.call(&PairStart { replace: true }).await
+            }
+            other => other,
+        }
+    }
+
+    fn show(&self, started: &PairStarted) -> Result<()> {
+        let console = &self.session.console;
+        let port = Instance::running(&self.session.home).map_or(DEFAULT_PORT, |running| running.address.port());
+        let addresses = addresses(&self.session.home);
+        let code = started.invite_code.expose();
+        if console.wants_json() {
+            let first = json!({ "inviteCode": code, "expiresAt": started.expires_at, "addresses": addresses, "port": port });
+            return console.json_line(&first);
+        }
+        console.line("On the other machine:")?;
+        for address in &addresses {
+            let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+            let place = if port == DEFAULT_PORT { host } else { format!("{host}:{port}") };
+            console.line(format!("  loopsy pair {place}"))?;
+        }
+        console.line(format!("Code: {}", spaced(code)))
+    }
+
+    /// Calls the machine that shows a code.
+    async fn call(&self, link: &Link, machine: &str) -> Result<PairState> {
+        let console = &self.session.console;
+        let address = match link.call(&PeerFind { node_id: machine.to_owned() }).await {
+            Ok(peer) => Address::new(&peer.address, peer.port)?,
+            Err(unknown) => Address::parse(machine, DEFAULT_PORT).map_err(|_| unknown)?,
+        };
+        for left in (0..TRIES).rev() {
+            let code = match &self.args.code {
+                Some(code) => code.clone(),
+                None => ask::line(console, &format!("Code that {machine} shows: ")).await?,
+            };
+            let op = PairConnect { address: address.host.clone(), port: address.port, code: Secret::new(code) };
+            let error = match link.call(&op).await {
+                Ok(state) => return Ok(state),
+                Err(error) => error,
+            };
+            let is_typo = matches!(error.code, Code::PairWrongCode | Code::InvalidRequest) && self.args.code.is_none();
+            let is_void = error.details.as_ref().is_some_and(|details| details["attemptsLeft"] == 0);
+            if left == 0 || !is_typo || is_void {
+                return Err(error);
+            }
+            console.failure(&error);
+        }
+        Err(Error::new(Code::PairWrongCode, "wrong code"))
+    }
+
+    /// Both users compare the digits; answers how it ended.
+    async fn compare(&self, link: &Link, met: PairState) -> Result<PairState> {
+        let console = &self.session.console;
+        let digits = spaced(met.sas.as_deref().unwrap_or_default());
+        let (name, address) = met.peer.as_ref().map_or(("", ""), |peer| (&peer.hostname, &peer.address));
+        let name = printable(name);
+        console.note(format!("{name} ({}) knows the code.", printable(address)));
+        console.note(format!("Digits on both screens: {digits}"));
+        let answers = self.ask(&name, met.replaces.as_deref());
+        let (confirmed, replace) = tokio::select! {
+            answers = answers => answers?,
+            ended = until(link, |state| state.state.is_none_or(PairPhase::is_end)) => {
+                console.note("");
+                return outcome(ended?);
+            }
+        };
+        let state = match link.call(&PairConfirm { confirmed, allow: self.allow.clone(), replace }).await {
+            // It ended while the answer was typed; how, its state says.
+            Err(error) if error.code == Code::PairNoSession => return outcome(link.call(&PairStatus::default()).await?).and(Err(error)),
+            other => other?,
+        };
+        if state.state == Some(PairPhase::Confirmed) {
+            console.note(format!("Waiting for the answer on {name}…"));
+        }
+        outcome(until(link, |state| state.state.is_none_or(PairPhase::is_end)).await?)
+    }
+
+    /// Whether the digits are the same, and whether an entry may be replaced.
+    async fn ask(&self, name: &str, replaces: Option<&str>) -> Result<(bool, bool)> {
+        let console = &self.session.console;
+        if self.args.yes {
+            return Ok((true, self.args.replace));
+        }
+        if !ask::yes(console, &format!("Does {name} show the same?")).await? {
+            return Ok((false, false));
+        }
+        let replace = match replaces {
+            Some(known) if !self.args.replace => ask::yes(console, &format!("This replaces {known}?")).await?,
+            _ => self.args.replace,
+        };
+        Ok((true, replace))
+    }
+}
+
+/// Waits for the daemon's pairing to be as wanted.
+async fn until(link: &Link, wanted: impl Fn(&PairState) -> bool) -> Result<PairState> {
+    let mut state = link.call(&PairStatus::default()).await?;
+    while !wanted(&state) {
+        state = link.call(&PairStatus { wait: Some(WAIT), since: Some(state.revision) }).await?;
+    }
+    Ok(state)
+}
+
+/// A pairing that came to nothing is a failure.
+fn outcome(state: PairState) -> Result<PairState> {
+    match (&state.error, state.state) {
+        (None, Some(_)) => Ok(state),
+        (Some(error), _) => {
+            let code = state.error_code.and_then(Code::from_number).unwrap_or(Code::Internal);
+            Err(Error::new(code, error.clone()).hint("Nothing was changed. Begin anew on both machines with: loopsy pair"))
+        }
+        (None, None) => Err(Error::new(Code::PairNoSession, "the pairing is gone").hint("Was the daemon started anew? Begin again.")),
+    }
+}

@@ -1,0 +1,156 @@
+//! `loopsy pair` as people and scripts use it: two homes on this machine, the real program.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+use crate::support::program::Program;
+
+/// A home with a daemon that is called `name`.
+fn machine(name: &str) -> Program {
+    let program = Program::ready();
+    program.ok(&["config", "set", "server.hostname", name]);
+    program.ok(&["config", "set", "discovery.enabled", "false"]);
+    program
+}
+
+/// One run of the program that is spoken with.
+struct Talk {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+}
+
+impl Talk {
+    fn start(mut command: Command, says: &str) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(says.as_bytes()).unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+    /// The next line that begins so.
+    fn line(&mut self, begins: &str) -> String {
+        let mut line = String::new();
+        while !line.starts_with(begins) {
+            line.clear();
+            assert!(self.out.read_line(&mut line).unwrap() > 0, "it ended before saying {begins:?}: {}", self.rest());
+        }
+        line.trim().to_owned()
+    }
+    fn rest(&mut self) -> String {
+        let mut text = String::new();
+        self.out.read_to_string(&mut text).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+    fn end(mut self) -> (ExitStatus, String) {
+        let text = self.rest();
+        (self.child.wait().unwrap(), text)
+    }
+}
+
+fn place(program: &Program) -> String {
+    format!("127.0.0.1:{}", program.running().unwrap().address.port())
+}
+
+fn assert_they_work_together(kai: &Program, leo: &Program) {
+    assert_eq!(kai.ok(&["exec", "leo", "echo", "hello leo"]), "hello leo\n");
+    assert_eq!(leo.ok(&["exec", "kai", "echo", "hello kai"]), "hello kai\n");
+}
+
+/// known fault 2: what scripts do: one line of JSON with the code, one command on the other side, and both can work.
+#[test]
+fn two_machines_are_paired_by_a_script() {
+    let (kai, leo) = (machine("kai"), machine("leo"));
+    // The daemons are not there yet: with --yes they are started.
+    let mut waiting = Talk::start(kai.command(&["pair", "--yes", "--json", "--allow", "execute,context"]), "");
+    let first: Value = serde_json::from_str(&waiting.line("{")).unwrap();
+    let (code, port) = (first["inviteCode"].as_str().unwrap(), first["port"].as_u64().unwrap());
+    assert_eq!((first["addresses"][0].as_str(), first["expiresAt"].is_u64()), (Some("127.0.0.1"), true));
+    let done = leo.ok(&["pair", &format!("127.0.0.1:{port}"), "--code", code, "--yes", "--json"]);
+    let done: Value = serde_json::from_str(done.trim()).unwrap();
+    assert_eq!((done["state"].as_str(), done["name"].as_str()), (Some("completed"), Some("kai")));
+    let done: Value = serde_json::from_str(&waiting.line("{")).unwrap();
+    assert_eq!((done["state"].as_str(), done["name"].as_str()), (Some("completed"), Some("leo")));
+    assert!(waiting.end().0.success());
+    assert_they_work_together(&kai, &leo);
+    let refused = leo.run(&["pull", "kai", "any", "any"]);
+    assert!(refused.code == 5 && refused.err.contains("no permission to transfer"), "{refused:?}");
+}
+
+#[test]
+fn two_machines_are_paired_by_two_people() {
+    let (kai, leo) = (machine("kai"), machine("leo"));
+    leo.ok(&["start"]);
+    let mut waiting = Talk::start(kai.command(&["pair"]), "y\ny\n");
+    let address = waiting.line("  loopsy pair ").replace("loopsy pair ", "");
+    let code = waiting.line("Code: ").replace("Code: ", "");
+    assert!(code.len() == 7 && code.as_bytes()[3] == b' ', "{code}");
+    let calling = Talk::start(leo.command(&["pair", &address]), &format!("{code}\ny\n"));
+    let (status, said) = calling.end();
+    assert!(status.success(), "{said}");
+    let (status, heard) = waiting.end();
+    assert!(status.success(), "{heard}");
+    let digits =
+        |text: &str| text.lines().find_map(|line| line.split_once("Digits on both screens: ")).map(|(_, digits)| digits.to_owned());
+    assert!(digits(&said).is_some() && digits(&said) == digits(&heard), "{said}\n{heard}");
+    assert!(said.contains("kai (127.0.0.1") && heard.contains("leo (127.0.0.1"), "{said}\n{heard}");
+    assert_they_work_together(&kai, &leo);
+}
+
+/// known fault 28: a no, and Ctrl-C, of either person end it on both screens, which say who it was.
+#[test]
+fn a_no_or_ctrl_c_is_told_on_both_screens() {
+    let (kai, leo) = (machine("kai"), machine("leo"));
+    kai.ok(&["start"]);
+    leo.ok(&["start"]);
+    let before = [kai.config(), leo.config()];
+    for (answers, interrupts) in [(["n\n", "y\n"], false), (["y\n", "n\n"], false), (["", ""], true)] {
+        let mut waiting = Talk::start(kai.command(&["pair"]), answers[0]);
+        let code = waiting.line("Code: ").replace("Code: ", "");
+        let mut calling = Talk::start(leo.command(&["pair", &place(&kai)]), &format!("{code}\n{}", answers[1]));
+        if interrupts {
+            let mut text = String::new();
+            let mut err = BufReader::new(calling.child.stderr.as_mut().unwrap());
+            while !text.contains("Digits") {
+                assert!(err.read_line(&mut text).unwrap() > 0, "{text}");
+            }
+            let pid = calling.child.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        }
+        let [(here, heard), (there, said)] = [waiting.end(), calling.end()];
+        assert!(!here.success() && !there.success(), "{heard}\n{said}");
+        if interrupts {
+            assert_eq!(there.code(), Some(130));
+            assert!(heard.contains("leo ended the pairing"), "{heard}");
+        } else {
+            assert!(heard.contains("confirmed here") || heard.contains("leo said no") || heard.contains("leo ended"), "{heard}");
+            assert!(said.contains("confirmed here") || said.contains("kai said no"), "{said}");
+        }
+        assert_eq!([kai.config(), leo.config()], before);
+    }
+}
+
+#[test]
+fn wrong_usage_and_wrong_codes_are_told() {
+    let (kai, leo) = (machine("kai"), machine("leo"));
+    assert!(leo.fails(&["pair", "127.0.0.1:1", "--allow", "everything"], 2).contains("There are: execute"));
+    assert!(leo.fails(&["pair", "--code", "492817"], 2).contains("<MACHINE>"));
+    // Nobody answers the question whether to start the daemon.
+    assert!(leo.fails(&["pair", "127.0.0.1:1"], 2).contains("Start it?"));
+    leo.ok(&["start"]);
+    assert!(leo.fails(&["pair", "127.0.0.1:1", "--code", "492817", "--yes"], 4).contains("127.0.0.1:1"));
+    assert!(leo.fails(&["pair", "no/such", "--code", "492817", "--yes"], 4).contains("no/such"));
+    kai.ok(&["start"]);
+    assert!(leo.fails(&["pair", &place(&kai), "--code", "492817", "--yes"], 1).contains("No pairing"));
+    let mut waiting = Talk::start(kai.command(&["pair", "--yes"]), "");
+    let code = waiting.line("Code: ").replace("Code: ", "");
+    let wrong = if code == "000 000" { "000 001" } else { "000 000" };
+    let typed = format!("{wrong}\n12345\n{wrong}\n");
+    let ran = leo.piped(&["pair", &place(&kai)], typed.as_bytes());
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!((said.matches("wrong code").count(), said.matches("six digits").count(), ran.status.code()), (2, 1, Some(5)), "{said}");
+    assert!(leo.fails(&["pair", &place(&kai), "--code", wrong, "--yes"], 5).contains("wrong code"));
+    let (status, heard) = waiting.end();
+    assert!(!status.success() && heard.contains("3 wrong codes from 127.0.0.1; this code is void"), "{heard}");
+}
