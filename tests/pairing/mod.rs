@@ -1,4 +1,6 @@
 //! Pairing between daemons, and everybody who should not come in between.
 
+mod middle;
 mod program;
 mod steps;
+mod wire;
