@@ -1,7 +1,7 @@
 //! Daemons on machines of their own, joined by cables, find each other and notice when one is gone.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use loopsy::api::peers::{Peer, PeerState, Peers};
@@ -16,6 +16,15 @@ const FOUND: Duration = Duration::from_secs(2);
 const GONE: Duration = Duration::from_secs(5);
 /// The same without a goodbye.
 const MISSED: Duration = Duration::from_secs(60);
+
+/// Whether the scripts below can run; says so where not.
+fn has_python() -> bool {
+    let found = Command::new("python3").arg("--version").output().is_ok();
+    if !found {
+        skipped("no python3");
+    }
+    found
+}
 
 fn peers(program: &Program) -> Vec<Peer> {
     serde_json::from_str::<Peers>(&program.ok(&["peers", "--json"])).unwrap().peers
@@ -149,7 +158,7 @@ for at in range(int(sys.argv[1])):
 /// Thousands of machines that are none fill neither the list nor the memory, and real ones are found afterwards.
 #[tokio::test]
 async fn heavy_a_flood_of_announcements_is_bounded_and_passes() {
-    if !heavy() || !netns::possible() {
+    if !heavy() || !netns::possible() || !has_python() {
         return;
     }
     let lan = Lan::of(2);
@@ -196,7 +205,7 @@ async fn a_peer_s_going_and_coming_is_noticed_at_once() {
 /// known faults 23, 37: whoever announces himself as a peer, by node id or by name, gets neither its row nor its key.
 #[tokio::test]
 async fn an_impostor_gets_neither_row_nor_key() {
-    if !netns::possible() {
+    if !netns::possible() || !has_python() {
         return;
     }
     let lan = Lan::of(3);
@@ -299,7 +308,7 @@ impl Drop for Ended {
 
 #[tokio::test]
 async fn a_foreign_mdns_sees_us_and_is_seen() {
-    let Some(python) = std::env::var_os("LOOPSY_ZEROCONF") else { return skipped("LOOPSY_ZEROCONF is not set") };
+    let Some(python) = std::env::var_os("LOOPSY_ZEROCONF") else { return skipped("no zeroconf: LOOPSY_ZEROCONF is not set") };
     if !netns::possible() {
         return;
     }
