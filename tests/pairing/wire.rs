@@ -20,7 +20,7 @@ use crate::support::pairing::{begin, connect, end, pair, state, yes};
 type Hand = Arc<dyn Fn(&mut Vec<u8>) + Send + Sync>;
 
 /// A wire that writes down what passes, with a hand in it. It lets no TLS through, as one would who wants to read along.
-struct Tapped {
+pub struct Tapped {
     port: u16,
     seen: Arc<Mutex<Vec<u8>>>,
     hand: Arc<Mutex<Hand>>,
@@ -28,7 +28,7 @@ struct Tapped {
 }
 
 impl Tapped {
-    async fn to(port: u16) -> Self {
+    pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let workers = Workers::default();
@@ -63,10 +63,10 @@ impl Tapped {
         });
         tapped
     }
-    fn address(&self) -> Address {
+    pub fn address(&self) -> Address {
         Address::new("127.0.0.1", self.port).unwrap()
     }
-    fn meddle(&self, hand: impl Fn(&mut Vec<u8>) + Send + Sync + 'static) {
+    pub fn meddle(&self, hand: impl Fn(&mut Vec<u8>) + Send + Sync + 'static) {
         *lock(&self.hand) = Arc::new(hand);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::api::context::{ContextGet, ContextSet};
 use crate::api::execute::{self, Execute};
 use crate::api::node::{DaemonStop, IdentityGet};
-use crate::api::peers::{PeerAdd, PeerState};
+use crate::api::pairing::{PairConfirm, PairConnect, PairPhase, PairStart, PairStatus};
 use crate::base::secret::Secret;
 use crate::base::{Code, Error, Result, units};
 use crate::cli::Session;
@@ -26,11 +26,10 @@ pub fn run(session: &Session) -> Result<ExitCode> {
     let stage = Stage::build()?;
     session.wait(async {
         let mut steps = Steps { session, last: Instant::now() };
-        let key = Secret::generate()?;
         let (leo, kai) = (stage.machine("leo")?, stage.machine("kai")?);
         steps.done("two daemons, leo and kai, started on this machine");
         let result = tokio::select! {
-            result = show(&mut steps, &stage, &leo, &kai, key) => result,
+            result = show(&mut steps, &stage, &leo, &kai) => result,
             _ = tokio::signal::ctrl_c() => Err(Error::new(Code::Internal, "interrupted; nothing is left behind")),
         };
         let stopped = futures_util::future::join(leo.stop(), kai.stop()).await;
@@ -43,21 +42,19 @@ pub fn run(session: &Session) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine, key: Secret) -> Result<()> {
+async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine) -> Result<()> {
     let (leo_link, kai_link) = (leo.link()?, kai.link()?);
-    for (link, other, name) in [(&leo_link, kai, "kai"), (&kai_link, leo, "leo")] {
-        let op = PeerAdd {
-            address: "127.0.0.1".into(),
-            port: other.port,
-            node_id: None,
-            hostname: None,
-            name: Some(name.into()),
-            key: Some(key.clone()),
-        };
-        let peer = link.call(&op).await?;
-        expect(peer.status == PeerState::Online && peer.trusted, "the two do not know each other")?;
+    let code = leo_link.call(&PairStart::default()).await?.invite_code;
+    let connect = PairConnect { address: "127.0.0.1".into(), port: leo.port, code };
+    let digits = kai_link.call(&connect).await?.sas;
+    expect(digits.is_some() && digits == leo_link.call(&PairStatus::default()).await?.sas, "the two screens show different digits")?;
+    for link in [&leo_link, &kai_link] {
+        link.call(&PairConfirm { confirmed: true, ..PairConfirm::default() }).await?;
     }
-    steps.done("leo and kai know each other and share a key");
+    for link in [&leo_link, &kai_link] {
+        paired(link).await?;
+    }
+    steps.done(&format!("leo and kai are paired: both showed {}, and each has pinned the other", digits.unwrap_or_default()));
 
     let to_kai = leo_link.via("kai");
     let ran =
@@ -82,6 +79,15 @@ async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine
     expect(got.value.as_deref() == Some("hello from kai"), "the value did not arrive")?;
     steps.done("kai shared a value, and leo read it: hello from kai");
     Ok(())
+}
+
+/// Waits until a machine has its peer.
+async fn paired(link: &Link) -> Result<()> {
+    let mut state = link.call(&PairStatus::default()).await?;
+    while state.active {
+        state = link.call(&PairStatus { wait: Some(5), since: Some(state.revision) }).await?;
+    }
+    expect(state.state == Some(PairPhase::Completed), state.error.as_deref().unwrap_or("the two could not be paired"))
 }
 
 fn expect(held: bool, otherwise: &str) -> Result<()> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::crypto::{Introduction, Keys, Side};
 use super::papers::{self, Papers};
-use crate::api::pairing::PairCancel;
+use crate::api::pairing::{PairCancel, PairFinish};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::base::{Code, Error, Fingerprint, Result, base64url, id};
@@ -145,6 +145,10 @@ impl Agreement {
             }
         }
         Ok(content)
+    }
+    /// The last step of the calling side.
+    pub fn finish(&self, content: &Sealed) -> Result<PairFinish> {
+        Ok(PairFinish { session_id: self.session_id.clone(), sealed: self.seal(content)? })
     }
     /// The calling side ends it, with proof that it is the one.
     pub fn cancel(&self) -> PairCancel {

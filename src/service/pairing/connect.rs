@@ -12,7 +12,7 @@ use super::live::{Choices, Session};
 use super::outgoing::{Agreed, Farewell, Outgoing};
 use super::waiting::{End, WRONG_CODES};
 use super::{Pairing, enrolment, no_session};
-use crate::api::pairing::{PairConfirm, PairConnect, PairEnder, PairFinish, PairState};
+use crate::api::pairing::{PairConfirm, PairConnect, PairEnder, PairState};
 use crate::api::{Operation, Output};
 use crate::base::secret::{Digest, Secret};
 use crate::base::{Code, Error, Result};
@@ -205,8 +205,7 @@ impl Pairing {
         let failed = |error: Error| (error, None);
         let expires = self.change(|live| live.outgoing(serial).map(|outgoing| outgoing.expires)).unwrap_or_else(Instant::now);
         let (card, papers) = self.me().await.map_err(failed)?;
-        let sealed = agreed.agreement.seal(&agreed.agreement.signed(card, &papers)).map_err(failed)?;
-        let finish = PairFinish { session_id: agreed.agreement.session_id.clone(), sealed };
+        let finish = agreed.agreement.finish(&agreed.agreement.signed(card, &papers)).map_err(failed)?;
         let reply = loop {
             match timeout_at(expires, agreed.link.call(&finish)).await {
                 Ok(Ok(reply)) => break reply,

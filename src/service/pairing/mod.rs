@@ -275,12 +275,11 @@ impl Pairing {
     }
 
     fn state(&self) -> PairState {
-        let revision = *self.0.changed.borrow();
-        let (state, met) = {
-            let mut live = lock(&self.0.live);
+        let (state, met) = self.change(|live| {
             live.tick(Instant::now());
             (live.view().1, live.met())
-        };
+        });
+        let revision = *self.0.changed.borrow();
         let replaces = met.and_then(|met| self.0.peers.namesake(&met.node_id, &met.hostname, met.seen));
         PairState { replaces: replaces.filter(|_| state.active), revision, ..state }
     }

@@ -1,7 +1,7 @@
 //! Taking a newly paired machine into configuration and registry: under which name, and in whose place.
 
 use super::Peers;
-use super::registry::{Registry, label};
+use super::registry::Registry;
 use crate::api::Permission;
 use crate::api::node::PROTOCOL_VERSION;
 use crate::api::peers::Peer;
@@ -172,10 +172,9 @@ fn pinned(config: &Config, fingerprint: &Fingerprint) -> Option<String> {
 
 /// The trusted entry of a node id.
 fn known(config: &Config, registry: &Registry, node_id: &str) -> Option<String> {
-    let row = registry.peers.iter().find(|peer| peer.node_id == node_id)?;
-    let name = label(row);
+    let name = registry.peers.iter().find(|peer| peer.node_id == node_id)?.name.as_ref()?;
     let is_trusted = config.auth.allowed_keys.contains_key(name) || config.tls.pinned_certs.contains_key(name);
-    is_trusted.then(|| name.to_owned())
+    is_trusted.then(|| name.clone())
 }
 
 /// The entry that has a name, in any case of letters.
