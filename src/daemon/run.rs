@@ -126,7 +126,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let routes = routes();
     let ending = CancellationToken::new();
     let known = peers.clone();
-    let pairing = Pairing::start(home.clone(), pool(&network), identity.clone(), peers.clone(), &services);
+    let pairing = Pairing::start(home.clone(), network.clone(), identity.clone(), peers.clone(), &services);
     let paired = pairing.clone();
     let daemon = Arc::new(Daemon {
         reloader: Reloader::new(home.clone(), settings.clone()),

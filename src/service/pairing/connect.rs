@@ -110,7 +110,7 @@ impl Pairing {
     }
 
     async fn meet(&self, address: &Address, code: &Secret, dialling: &mut Dialling<'_>, attempt: Digest) -> Result<Agreed> {
-        let link = Link::over(self.0.pool.clone(), address.clone());
+        let link = Link::new(&self.0.network, address.clone());
         let me = Introduction { node_id: self.0.identity.node_id.clone(), hostname: self.0.identity.hostname.clone() };
         let (calling, initiate) = Calling::begin(me, code)?;
         let (proving, exchange) = calling.initiated(&step(&link, &initiate).await?)?;

@@ -36,9 +36,8 @@ use crate::base::clock::{self, Millis};
 use crate::base::sync::lock;
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result};
-use crate::client::connector::Pool;
 use crate::home::{Home, certificate};
-use crate::net::Address;
+use crate::net::{Address, Network};
 use crate::service::peers::{Enrolment, Peers};
 
 /// How long an entry stands whose machine has not called yet.
@@ -52,7 +51,7 @@ pub struct Pairing(Arc<Inner>);
 
 struct Inner {
     home: Home,
-    pool: Pool,
+    network: Network,
     identity: Identity,
     peers: Peers,
     workers: Workers,
@@ -67,10 +66,10 @@ pub(crate) fn no_session() -> Error {
 
 impl Pairing {
     /// Starts the service: nothing is under way. Entries that were never confirmed are dropped from here.
-    pub fn start(home: Home, pool: Pool, identity: Identity, peers: Peers, workers: &Workers) -> Self {
+    pub fn start(home: Home, network: Network, identity: Identity, peers: Peers, workers: &Workers) -> Self {
         let pairing = Self(Arc::new(Inner {
             home,
-            pool,
+            network,
             identity,
             peers,
             workers: workers.clone(),
