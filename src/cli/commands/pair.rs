@@ -24,6 +24,8 @@ use crate::platform::signals::Signals;
 const TRIES: u32 = 3;
 /// Exit status after Ctrl-C, as of every shell.
 const INTERRUPTED: u8 = 130;
+/// How often it is looked whether the other machine has called; a second lies between, unless something changes.
+const SETTLING: u32 = 10;
 /// Seconds of one wait for a change.
 const WAIT: u64 = 30;
 
@@ -84,7 +86,22 @@ impl Pairing<'_> {
             Some(machine) => self.call(link, machine).await?,
             None => self.wait_for_one(link).await?,
         };
-        self.compare(link, met).await
+        let paired = self.compare(link, met).await?;
+        self.settle(link, paired).await
+    }
+
+    /// The other machine may still find that something is wrong, and take back its yes; its first call says that all is well.
+    async fn settle(&self, link: &Link, mut state: PairState) -> Result<PairState> {
+        let name = state.name.clone().unwrap_or_default();
+        for _ in 0..SETTLING {
+            let found = link.call(&PeerFind { node_id: name.clone() }).await;
+            if found.is_ok_and(|peer| peer.unconfirmed_until.is_none()) {
+                return Ok(state);
+            }
+            state = outcome(link.call(&PairStatus { wait: Some(1), since: Some(state.revision) }).await?)?;
+        }
+        self.session.console.warn(format!("{name} has not called yet; unless it does within ten minutes, its entry is dropped"));
+        Ok(state)
     }
 
     fn tell(&self, state: &PairState) -> Result<ExitCode> {

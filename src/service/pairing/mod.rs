@@ -286,6 +286,7 @@ impl Pairing {
     /// A peer has called with its key.
     pub fn heard(&self, name: &str) {
         if self.0.peers.heard(name) {
+            self.0.changed.send_modify(|revision| *revision += 1);
             let peers = self.0.peers.clone();
             self.0.workers.spawn("peer confirmed", async move {
                 if let Err(error) = peers.keep().await {
