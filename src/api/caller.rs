@@ -101,7 +101,7 @@ impl Caller {
             }
             (Role::Peer { legacy: true, name, .. }, _) if !compat => {
                 forbidden(format!("{name} may use the routes of the Node version only"))
-                    .map_err(|e| e.hint("Give it a key of its own: loopsy peers add <address> --name <name> --key <key>"))
+                    .map_err(|e| e.hint("Give it a key of its own: loopsy connect <address>"))
             }
             (Role::Peer { name, .. }, Access::Owner) => forbidden(format!("{name} is a peer; only the owner of this machine may do this")),
             (Role::Peer { .. }, Access::Peers) => Ok(()),

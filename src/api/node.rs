@@ -106,12 +106,25 @@ pub struct Status {
     /// Whether plaintext from other machines is refused (ours).
     #[serde(default)]
     pub tls: bool,
+    /// The certificate that this daemon shows (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateStatus>,
     /// Settings on disk that hold only after a restart (ours).
     #[serde(default)]
     pub restart_needed: Vec<String>,
     /// What the owner should know: an ignored setting, a file that was set aside (ours).
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// The certificate that a daemon shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStatus {
+    /// SHA-256 of its DER encoding, 64 hexadecimal digits: what peers pin.
+    pub fingerprint: String,
+    /// When it ends, milliseconds since the epoch; it is renewed well before.
+    pub valid_until: u64,
 }
 
 /// Peers by state.

@@ -166,7 +166,7 @@ impl Operation for PeerAdd {
     }
 }
 
-/// Forget a machine: its entry, its key and its permissions.
+/// Forget a machine: its entry, key, pin and permissions. Its open connections are cut off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerRemove {
@@ -192,6 +192,24 @@ pub struct PeerRemoved {
     pub success: bool,
     /// Its node id.
     pub node_id: String,
+}
+
+/// End the trust in a machine: its key, pin and permissions go, its entry stays. Its open connections are cut off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerRevoke {
+    /// Its node id or the beginning of it, its name, hostname or address.
+    pub node_id: String,
+}
+impl Operation for PeerRevoke {
+    const SPEC: Spec = Spec::post("peer.revoke", "/peers/{nodeId}/revoke");
+    type Reply = One<Peer>;
+    fn example() -> Self {
+        Self { node_id: "kai".into() }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.node_id)
+    }
 }
 
 /// Ask a machine now whether it answers and takes our key.

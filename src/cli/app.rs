@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 
+use crate::base::Fingerprint;
+
 /// Use all of your machines as one: commands, files and shared state across a LAN.
 #[derive(Debug, Parser)]
 #[command(name = "loopsy", version, propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
@@ -135,9 +137,9 @@ pub struct Exec {
     /// End it after this time: 500ms, 30s, 5m, 2h.
     #[arg(long, short, value_name = "TIME")]
     pub timeout: Option<String>,
-    /// Key to present, for a peer that is not in the configuration.
-    #[arg(long, short, value_name = "KEY")]
-    pub key: Option<String>,
+    /// How a machine that is not in the configuration is called.
+    #[command(flatten)]
+    pub straight: Straight,
     /// Peer, command and the command's own arguments; everything after the peer is the command's.
     #[arg(trailing_var_arg = true, required = true, value_name = "PEER COMMAND")]
     pub words: Vec<String>,
@@ -181,9 +183,23 @@ pub struct Copying {
     /// Start anew instead of going on where an earlier try broke off.
     #[arg(long)]
     pub no_resume: bool,
+    /// How a machine that is not in the configuration is called.
+    #[command(flatten)]
+    pub straight: Straight,
+}
+
+/// Calling a machine straight at its address.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Straight {
     /// Key to present, for a peer that is not in the configuration.
-    #[arg(long, short, value_name = "KEY")]
+    #[arg(id = "straight_key", long = "key", short = 'k', value_name = "KEY")]
     pub key: Option<String>,
+    /// SHA-256 of the certificate that it must show.
+    #[arg(long, value_name = "SHA256", requires = "straight_key")]
+    pub fingerprint: Option<Fingerprint>,
+    /// Send the key to whoever answers there, whatever certificate is shown.
+    #[arg(long, requires = "straight_key", conflicts_with = "fingerprint")]
+    pub insecure: bool,
 }
 
 /// Whose store is meant.
@@ -192,9 +208,9 @@ pub struct Store {
     /// Use the store of this peer instead of one's own.
     #[arg(long, value_name = "PEER")]
     pub peer: Option<String>,
-    /// Key to present, for a peer that is not in the configuration.
-    #[arg(id = "store_key", long = "key", short, value_name = "KEY", requires = "peer")]
-    pub key: Option<String>,
+    /// How a machine that is not in the configuration is called.
+    #[command(flatten)]
+    pub straight: Straight,
 }
 
 /// Use the context store.
@@ -294,6 +310,11 @@ pub enum PeersAction {
     },
     /// Remove a machine, with its key and permissions.
     Remove {
+        /// Name, host name, node id or address.
+        peer: String,
+    },
+    /// End the trust in a machine, and keep it in the list.
+    Revoke {
         /// Name, host name, node id or address.
         peer: String,
     },

@@ -1,62 +1,222 @@
-//! The pooled HTTP client over any [`Network`].
+//! The pooled HTTP client over any [`Network`], and what protects its connections.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Uri;
+use http::{Request, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::base::error::io_words;
+use crate::base::sync::lock;
+use crate::base::{Code, Error, Fingerprint, Result};
+use crate::net::cut::Cuts;
+use crate::net::tls::{self, Refused};
 use crate::net::{Address, Network, Stream};
 
 /// How long a connection that is not used is kept.
 const IDLE: Duration = Duration::from_secs(45);
+/// How long a TLS handshake may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What protects a connection, which says whether a key may travel on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// Plaintext. A key goes to this machine's own daemons only.
+    Loopback,
+    /// Plaintext, to a machine that the owner named in `tls.allowPlaintext`. A key goes.
+    Plaintext,
+    /// TLS with this certificate or one that it was handed over to, and nothing else ever. A key goes.
+    Pinned(Fingerprint),
+    /// TLS with any certificate, the same on all connections; plaintext where there is no TLS. No key goes.
+    Unproven,
+    /// TLS with any certificate. A key goes, because the user said so.
+    Insecure,
+}
 
 /// The body of a request.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// A client that keeps its connections.
-pub type Pool = Client<Connector, Body>;
+/// A client that keeps its connections. Clones share them.
+#[derive(Clone)]
+pub struct Pool {
+    client: Client<Connector, Body>,
+    connector: Connector,
+}
 
-/// A client for this network.
-pub fn pool(network: &Network) -> Pool {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
-        .http1_max_buf_size(1024 * 1024)
-        .build(Connector { network: network.clone() })
+impl Pool {
+    /// A client for this network.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` where TLS can't be set up.
+    pub fn new(network: &Network, security: Security) -> Result<Self> {
+        let client = match security {
+            Security::Loopback | Security::Plaintext => None,
+            Security::Pinned(fingerprint) => Some(tls::Client::new(Some(fingerprint))?),
+            Security::Unproven | Security::Insecure => Some(tls::Client::new(None)?),
+        };
+        Ok(Self::with(Connector { network: network.clone(), security, client, shared: Arc::default() }))
+    }
+    /// A client for this machine's own daemons.
+    pub fn loopback(network: &Network) -> Self {
+        Self::with(Connector { network: network.clone(), security: Security::Loopback, client: None, shared: Arc::default() })
+    }
+    fn with(connector: Connector) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(1024 * 1024)
+            .build(connector.clone());
+        Self { client, connector }
+    }
+    /// Sends a request.
+    pub fn request(&self, request: Request<Body>) -> ResponseFuture {
+        self.client.request(request)
+    }
+    /// What protects the connections.
+    pub fn security(&self) -> Security {
+        self.connector.security
+    }
+    /// The certificate that was shown last; none where nothing was shown yet, or plaintext was spoken.
+    pub fn certificate(&self) -> Option<Fingerprint> {
+        match lock(&self.connector.shared).spoken {
+            Some(Spoken::Tls(fingerprint)) => Some(fingerprint),
+            _ => None,
+        }
+    }
+    /// Ends the open connections, with whatever goes over them.
+    pub fn cut(&self) {
+        lock(&self.connector.shared).cuts.cut();
+    }
+    /// Whether a key may be sent to an address.
+    ///
+    /// # Errors
+    /// `AUTH_TLS_REQUIRED` where it would go over plaintext, or to who knows whom.
+    pub fn may_carry_key(&self, address: &Address) -> Result<()> {
+        let refused = |what: String| Err(Error::new(Code::AuthTlsRequired, what).hint(format!("Pair with it: loopsy pair {address}")));
+        match self.connector.security {
+            Security::Plaintext | Security::Pinned(_) | Security::Insecure => Ok(()),
+            Security::Loopback if address.is_loopback() => Ok(()),
+            Security::Loopback => refused(format!("a key is not sent to {address} in plaintext")),
+            Security::Unproven => refused(format!("nothing proves who answers at {address}, so no key is sent there")),
+        }
+    }
+}
+
+/// How the other end answered the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spoken {
+    Plaintext,
+    Tls(Fingerprint),
+}
+
+/// What the connections of a pool have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    spoken: Option<Spoken>,
+    cuts: Cuts,
 }
 
 /// Dials for the pool.
 #[derive(Clone)]
 pub struct Connector {
     network: Network,
+    security: Security,
+    client: Option<tls::Client>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Connector {
+    async fn connect(self, uri: Uri) -> Result<TokioIo<Dialled>, Box<dyn std::error::Error + Send + Sync>> {
+        let address = Address::new(uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80))?;
+        let stream = self.network.dial(&address).await?;
+        let stream = match &self.client {
+            None => stream,
+            Some(client) => self.secure(client, &address, stream).await?,
+        };
+        lock(&self.shared).cuts.add(stream.cut());
+        Ok(TokioIo::new(Dialled(stream)))
+    }
+
+    async fn secure(&self, client: &tls::Client, address: &Address, stream: Stream) -> Result<Stream> {
+        let before = lock(&self.shared).spoken;
+        let may_be_plain = self.security == Security::Unproven && !matches!(before, Some(Spoken::Tls(_)));
+        if may_be_plain && before == Some(Spoken::Plaintext) {
+            return Ok(stream);
+        }
+        let refused = match tokio::time::timeout(HANDSHAKE_LIMIT, client.connect(stream)).await {
+            Ok(Ok((stream, shown))) => return self.seen(address, stream, shown),
+            Ok(Err(refused)) => refused,
+            Err(_) => Refused::Failed(io::ErrorKind::TimedOut.into()),
+        };
+        match refused {
+            Refused::Failed(_) if may_be_plain => {
+                let stream = self.network.dial(address).await.map_err(|error| unreachable(address, &error))?;
+                lock(&self.shared).spoken = Some(Spoken::Plaintext);
+                Ok(stream)
+            }
+            refused => Err(self.explain(address, refused)),
+        }
+    }
+
+    /// Remembers the certificate. Where nothing is expected, all connections must show the one that the first showed.
+    fn seen(&self, address: &Address, stream: Stream, shown: Fingerprint) -> Result<Stream> {
+        let mut shared = lock(&self.shared);
+        if self.security == Security::Unproven
+            && let Some(Spoken::Tls(first)) = shared.spoken
+            && first != shown
+        {
+            return Err(mismatch(address, first, shown));
+        }
+        shared.spoken = Some(Spoken::Tls(shown));
+        Ok(stream)
+    }
+
+    fn explain(&self, address: &Address, refused: Refused) -> Error {
+        match (refused, self.security) {
+            (Refused::Mismatch(tls::Mismatch { expected, shown }), _) => mismatch(address, expected, shown),
+            (Refused::Failed(error), Security::Pinned(expected)) if error.kind() == io::ErrorKind::InvalidData => {
+                let what = format!("{address} shows no certificate, expected is {expected}: it does not speak TLS as it should");
+                Error::new(Code::PeerCertMismatch, what).hint(in_between(address))
+            }
+            (Refused::Failed(error), _) => unreachable(address, &error),
+        }
+    }
+}
+
+fn in_between(address: &Address) -> String {
+    format!("If that machine was set up anew: loopsy pair {address}. If not, somebody may be in between.")
+}
+
+fn mismatch(address: &Address, expected: Fingerprint, shown: Fingerprint) -> Error {
+    let what = format!("{address} shows another certificate than it was paired with: expected {expected}, shown {shown}");
+    Error::new(Code::PeerCertMismatch, what).hint(in_between(address)).details(serde_json::json!({ "expected": expected, "shown": shown }))
+}
+
+fn unreachable(address: &Address, error: &io::Error) -> Error {
+    Error::new(Code::PeerUnreachable, format!("{address} does not answer over TLS: {}", io_words(error)))
+        .hint("Check that Loopsy runs there and that no firewall is in between.")
 }
 
 impl tower_service::Service<Uri> for Connector {
     type Response = TokioIo<Dialled>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Dialled>>> + Send>>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let network = self.network.clone();
-        Box::pin(async move {
-            let host = uri.host().unwrap_or_default();
-            let address = Address::new(host, uri.port_u16().unwrap_or(80))
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.message))?;
-            network.dial(&address).await.map(|stream| TokioIo::new(Dialled(stream)))
-        })
+        Box::pin(self.clone().connect(uri))
     }
 }
 

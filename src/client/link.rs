@@ -7,14 +7,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 
-use super::connector::{Body, Pool, pool};
+use super::connector::{Body, Pool, Security};
 use super::receive::{self, Receive};
 use crate::api::transfer::CHECKSUM;
 use crate::api::wire::{self, Encoded, NODE_ID, PEER};
 use crate::api::{Operation, Output, Piece, Pieces};
 use crate::base::error::io_words;
 use crate::base::secret::Secret;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Fingerprint, Result};
 use crate::net::{Address, Network};
 
 /// There is no daemon, and how to start one.
@@ -34,15 +34,22 @@ pub struct Link {
 }
 
 impl Link {
-    /// A line to the daemon at an address.
+    /// A line to a daemon of this machine.
     pub fn new(network: &Network, target: Address) -> Self {
-        Self::over(pool(network), target)
+        Self::over(Pool::loopback(network), target)
+    }
+    /// A line to the daemon at an address.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` where TLS is wanted and can't be set up.
+    pub fn secured(network: &Network, target: Address, security: Security) -> Result<Self> {
+        Ok(Self::over(Pool::new(network, security)?, target))
     }
     /// The same over connections that other lines use too.
     pub fn over(pool: Pool, target: Address) -> Self {
         Self { pool, target, key: None, node_id: None, via: None, own: false }
     }
-    /// Presents this key.
+    /// Presents this key, where [`Pool::may_carry_key`]; calls fail elsewhere.
     pub fn key(mut self, key: Secret) -> Self {
         self.key = Some(key);
         self
@@ -67,6 +74,14 @@ impl Link {
             Some(peer) => format!("{peer} via {}", self.target),
             None => self.target.to_string(),
         }
+    }
+    /// The certificate that the other end showed last.
+    pub fn certificate(&self) -> Option<Fingerprint> {
+        self.pool.certificate()
+    }
+    /// Whether a key may be sent over this line; see [`Pool::may_carry_key`].
+    pub fn may_carry_key(&self) -> Result<()> {
+        self.pool.may_carry_key(&self.target)
     }
     /// Where the line goes.
     pub fn target(&self) -> &Address {
@@ -150,6 +165,7 @@ impl Link {
             HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Error::invalid("a header value has characters that are not allowed"))
         };
         if let Some(key) = &self.key {
+            self.may_carry_key()?;
             let mut bearer = value(&format!("Bearer {}", key.expose()))?;
             bearer.set_sensitive(true);
             map.insert(header::AUTHORIZATION, bearer);

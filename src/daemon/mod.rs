@@ -23,6 +23,7 @@ use crate::api::node::Identity;
 use crate::base::workers::Workers;
 use crate::home::reload::Reloader;
 use crate::home::settings::Settings;
+use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
@@ -35,6 +36,7 @@ pub struct Daemon {
     settings: Settings,
     reloader: Reloader,
     identity: Identity,
+    certificate: Certificate,
     context: Context,
     jobs: Jobs,
     peers: Peers,

@@ -45,6 +45,7 @@ impl Serve<StatusGet> for Daemon {
             context: ContextCounts { entries: self.context.count()? },
             build: Some(BUILD.into()),
             tls: self.settings.get().tls.enabled,
+            certificate: Some(self.certificate.status()),
             restart_needed: reloaded.restart_needed,
             // Paths and keys of the configuration are the owner's business.
             warnings: if caller.is_owner() { warnings } else { Vec::new() },

@@ -4,7 +4,8 @@ use super::Daemon;
 use crate::api::Caller;
 use crate::api::node::Identity;
 use crate::api::peers::{
-    Peer, PeerAdd, PeerCheck, PeerFind, PeerFindings, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRemoved, PeerRename, Peers,
+    Peer, PeerAdd, PeerCheck, PeerFind, PeerFindings, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRemoved, PeerRename, PeerRevoke,
+    Peers,
 };
 use crate::base::Result;
 use crate::http::Serve;
@@ -24,6 +25,12 @@ impl Serve<PeerAdd> for Daemon {
 impl Serve<PeerRemove> for Daemon {
     async fn serve(&self, _: &Caller, op: PeerRemove) -> Result<PeerRemoved> {
         self.peers.remove(&op.node_id).await
+    }
+}
+
+impl Serve<PeerRevoke> for Daemon {
+    async fn serve(&self, _: &Caller, op: PeerRevoke) -> Result<Peer> {
+        self.peers.revoke(&op.node_id).await
     }
 }
 

@@ -5,7 +5,7 @@ use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, Co
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
 use crate::api::pairing::{PairCancel, PairConfirm, PairConnect, PairExchange, PairFinish, PairInitiate, PairStart, PairStatus};
-use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename};
+use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename, PeerRevoke};
 use crate::api::transfer::{TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TreePull, TreePut};
 use crate::http::Routes;
 
@@ -31,6 +31,7 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<PeerList>()
         .serve::<PeerAdd>()
         .serve::<PeerRemove>()
+        .serve::<PeerRevoke>()
         .serve::<PeerPing>()
         .serve::<PeerCheck>()
         .serve::<PeerFind>()

@@ -15,7 +15,6 @@ use crate::api::openapi;
 use crate::base::error::io_words;
 use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result, clock};
-use crate::client::connector::pool;
 use crate::home::instance::Instance;
 use crate::home::log_file::Rotating;
 use crate::home::reload::Reloader;
@@ -25,10 +24,12 @@ use crate::home::{Home, config_file, identity};
 use crate::http::audit::{Audit, Sink};
 use crate::http::gate::Gate;
 use crate::http::limits::Limits;
+use crate::http::open::Open;
 use crate::http::server::Server;
 use crate::net::{Listener, Network};
 use crate::platform::host;
 use crate::platform::process::Guard;
+use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
@@ -105,6 +106,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
 
     let (accepting, connections, services) = (Workers::default(), Workers::default(), Workers::default());
     let (store, announcing, log) = (Workers::default(), Workers::default(), Workers::default());
+    let certificate = Certificate::start(home.clone(), hostname.clone(), &services)?;
     let sink = |path| Rotating::open(path, config.logging.max_size, config.logging.max_files).map(File);
     let unwritable = |cause: std::io::Error| {
         Error::new(Code::Config, format!("the audit log can't be written: {}", io_words(&cause)))
@@ -113,7 +115,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let audit = Audit::start(&log, sink(&home.audit_log()).map_err(unwritable)?, sink(&home.keyless_log()).map_err(unwritable)?);
     let trust = Trust::new(settings.clone());
     let context = Context::open(home.root(), settings.clone(), store.clone()).await?;
-    let peers = Peers::start(home.clone(), settings.clone(), trust.clone(), pool(&network), identity.clone(), &services);
+    let peers = Peers::start(home.clone(), settings.clone(), trust.clone(), network.clone(), identity.clone(), &services);
     let (peers, peer_warnings) = peers?;
     warnings.extend(peer_warnings);
 
@@ -132,6 +134,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         reloader: Reloader::new(home.clone(), settings.clone()),
         settings: settings.clone(),
         identity,
+        certificate: certificate.clone(),
         context,
         jobs: Jobs::new(guard, settings.clone(), services.clone()),
         peers,
@@ -146,6 +149,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         reloaded: Mutex::new(Reloaded::default()),
     });
     let names = vec![hostname, host::hostname()];
+    let (open, swept, mut changes) = (Open::default(), trust.clone(), settings.changes());
     let gate = Gate {
         settings,
         trust,
@@ -160,7 +164,19 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         workers: connections.clone(),
     };
     let loopback = loopback(&listener);
-    let server = Arc::new(Server { gate, routes, service: daemon.clone(), connections: connections.clone() });
+    let server = Arc::new(Server {
+        gate,
+        routes,
+        service: daemon.clone(),
+        connections: connections.clone(),
+        tls: certificate.server(),
+        open: open.clone(),
+    });
+    services.spawn_until_stop("revocation", async move {
+        while changes.changed().await.is_ok() {
+            open.sweep(&swept);
+        }
+    });
     accepting.spawn_until_stop("accept", server.run(listener));
     let looking = daemon.clone();
     services.spawn_until_stop("configuration", async move {

@@ -9,7 +9,7 @@ use crate::api::Permission;
 use crate::api::caller::Role;
 use crate::base::secret::{Digest, Secret};
 use crate::base::sync::lock;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Fingerprint, Result};
 
 /// The name of a caller that holds the owner's key and calls from elsewhere, as old Node pairs do.
 pub const LEGACY: &str = "legacy";
@@ -38,28 +38,49 @@ impl Trust {
     /// an owner over loopback only; from elsewhere it makes the peer [`LEGACY`].
     pub fn authenticate(&self, presented: Option<&str>, loopback: bool) -> Result<Role> {
         let Some(key) = presented else { return Ok(Role::Stranger) };
-        let table = self.table();
         let digest = Digest::of(key);
-        let is_owner_key = table.owner == Some(digest);
-        if is_owner_key && loopback {
+        if loopback && self.table().owner == Some(digest) {
             return Ok(Role::Owner);
         }
-        if let Some(peer) = table.peers.get(&digest) {
-            return Ok(peer.clone());
-        }
-        if is_owner_key {
-            return Ok(role(&table.made_from, LEGACY, true));
+        if let Some(peer) = self.role_of(&digest) {
+            return Ok(peer);
         }
         Err(Error::new(Code::AuthInvalidKey, "the key is not one that this daemon accepts")
-            .hint("If the key was renewed, give it to both machines again: loopsy peers add <address> --name <name> --key <key>"))
+            .hint("If the pairing was ended or the key renewed, pair the two machines again: loopsy pair"))
     }
     /// The key that this machine and a peer share, by the peer's name in `auth.allowedKeys`.
     pub fn key_for(&self, peer: &str) -> Option<Secret> {
         self.settings.get().auth.allowed_keys.get(peer).cloned()
     }
+    /// The certificate that a peer must have, if one is pinned.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` where the pin can't be read: it then fits no certificate.
+    pub fn pin_of(&self, peer: &str) -> Result<Option<Fingerprint>> {
+        let config = self.settings.get();
+        let pin = config.tls.pinned_certs.get(peer).map(|pin| pin.parse::<Fingerprint>());
+        pin.transpose().map_err(|error| {
+            Error::new(Code::Config, format!("tls.pinnedCerts.{peer}: {error}")).hint(format!("Pair with it again: loopsy pair {peer}"))
+        })
+    }
+    /// Whether what a key once proved still holds: the same caller, who may do no less than then.
+    pub fn still(&self, key: &Digest, proved: &Role) -> bool {
+        match (self.role_of(key), proved) {
+            (Some(Role::Peer { name, permissions, .. }), Role::Peer { name: then, permissions: had, .. }) => {
+                name == *then && had.iter().all(|permission| permissions.contains(permission))
+            }
+            (now, then) => now.as_ref() == Some(then),
+        }
+    }
     /// What a peer may do here: all, unless `auth.permissions` has its name.
     pub fn permissions_of(&self, peer: &str) -> Vec<Permission> {
         permissions(&self.settings.get(), peer)
+    }
+    /// The peer that a key makes of a caller from elsewhere.
+    fn role_of(&self, key: &Digest) -> Option<Role> {
+        let table = self.table();
+        let legacy = || (table.owner == Some(*key)).then(|| role(&table.made_from, LEGACY, true));
+        table.peers.get(key).cloned().or_else(legacy)
     }
     fn table(&self) -> Arc<Table> {
         let config = self.settings.get();

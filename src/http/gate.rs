@@ -14,10 +14,12 @@ use super::audit::{Audit, Record};
 use super::body::Body;
 use super::hosts;
 use super::limits::Limits;
+use super::open::Entry;
 use super::routes::{Exchange, Forward, Outcome, Routes};
 use crate::api::caller::{Role, Told};
 use crate::api::wire::{NODE_ID, PEER};
 use crate::api::{Access, Caller, Payload, Spec};
+use crate::base::secret::Digest;
 use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result, clock, id};
 use crate::home::settings::Settings;
@@ -38,12 +40,14 @@ pub enum Transport {
 }
 
 /// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Remote {
     /// Its address.
     pub address: SocketAddr,
     /// How it speaks.
     pub transport: Transport,
+    /// Where it is noted who proved himself on it.
+    pub entry: Arc<Entry>,
 }
 
 /// Tells the node id that a peer of a name is known by.
@@ -83,7 +87,7 @@ impl Gate {
         &self,
         routes: &Routes<S>,
         service: &Arc<S>,
-        remote: Remote,
+        remote: &Remote,
         request: Request<Incoming>,
     ) -> Response<Body> {
         let started = Instant::now();
@@ -131,7 +135,7 @@ impl Gate {
         &self,
         routes: &Routes<S>,
         service: &Arc<S>,
-        remote: Remote,
+        remote: &Remote,
         request: Request<Incoming>,
         passage: &mut Passage,
     ) -> Result<Outcome> {
@@ -172,7 +176,7 @@ impl Gate {
     }
 
     /// Finds out who calls.
-    async fn identify(&self, headers: &HeaderMap, remote: Remote) -> Result<Caller> {
+    async fn identify(&self, headers: &HeaderMap, remote: &Remote) -> Result<Caller> {
         let address: IpAddr = remote.address.ip().to_canonical();
         let presented = headers.get(header::AUTHORIZATION).map(|value| bearer(value).unwrap_or_default());
         let role = match self.trust.authenticate(presented, address.is_loopback()) {
@@ -184,6 +188,9 @@ impl Gate {
                 return Err(error);
             }
         };
+        if let (Role::Peer { .. }, Some(key)) = (&role, presented) {
+            remote.entry.proved(Digest::of(key), &role);
+        }
         let claimed = text(headers, NODE_ID).filter(|id| id::is_token(id));
         let node_id = match &role {
             Role::Owner => self.node_id.clone(),
@@ -204,15 +211,21 @@ impl Gate {
             .hint("Use the machine's address or name, or add the name to server.allowedHosts."))
     }
 
-    /// Plaintext from elsewhere is refused where the configuration asks for TLS.
-    fn check_transport(&self, spec: &Spec, caller: &Caller, remote: Remote) -> Result<()> {
+    /// Plaintext from elsewhere is refused where the configuration asks for TLS, and of peers that are known to speak it.
+    fn check_transport(&self, spec: &Spec, caller: &Caller, remote: &Remote) -> Result<()> {
+        if remote.transport == Transport::Tls || caller.address.is_loopback() || spec.access == Access::Open {
+            return Ok(());
+        }
         let config = self.settings.get();
-        let plain = remote.transport == Transport::Plain && !caller.address.is_loopback();
-        let excused = spec.access == Access::Open
-            || caller.peer().is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name));
-        if config.tls.enabled && plain && !excused {
+        if let Some(name) = caller.peer().filter(|name| config.tls.pinned_certs.contains_key(*name)) {
+            tracing::warn!(peer = name, from = %caller.address, "a peer's key came in plaintext, where it may have been read");
+            return Err(Error::new(Code::AuthTlsRequired, format!("the key of {name} came in plaintext, but {name} speaks TLS"))
+                .hint(format!("Somebody may have read it: pair with {name} again, which makes a new one.")));
+        }
+        let excused = caller.peer().is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name));
+        if config.tls.enabled && !excused {
             return Err(Error::new(Code::AuthTlsRequired, "this daemon wants TLS from other machines")
-                .hint("On a network that you trust: name the peer in tls.allowPlaintext on the machine that was asked."));
+                .hint("Pair the two machines: loopsy pair. For a Node daemon, on the machine that was asked: loopsy connect."));
         }
         Ok(())
     }

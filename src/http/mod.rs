@@ -5,6 +5,7 @@ pub mod body;
 pub mod gate;
 pub mod hosts;
 pub mod limits;
+pub mod open;
 pub mod respond;
 pub mod routes;
 pub mod server;

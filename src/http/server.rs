@@ -1,6 +1,7 @@
 //! Taking connections: one worker each, HTTP/1.1 or HTTP/2 by what the client says first.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
 use super::gate::{Gate, Remote, Transport};
+use super::open::Open;
 use super::routes::{Forward, Routes};
 use crate::base::workers::Workers;
-use crate::net::{Listener, Stream};
+use crate::net::{Listener, Stream, tls};
 
-/// A connection that says nothing for this long is closed.
+/// A connection that says nothing for this long, or does not get through its TLS handshake, is closed.
 const SILENCE: Duration = Duration::from_secs(10);
 /// A request's head must arrive, and a quiet connection be used again, within this.
 const HEAD_LIMIT: Duration = Duration::from_secs(60);
@@ -36,6 +38,10 @@ pub struct Server<S> {
     pub service: Arc<S>,
     /// Where connections run.
     pub connections: Workers,
+    /// What is shown to those who begin with a TLS handshake.
+    pub tls: tls::Server,
+    /// Those that are open.
+    pub open: Open,
 }
 
 impl<S: Forward> Server<S> {
@@ -45,8 +51,7 @@ impl<S: Forward> Server<S> {
             match listener.accept().await {
                 Ok((stream, address)) => {
                     let server = self.clone();
-                    let remote = Remote { address, transport: Transport::Plain };
-                    self.connections.spawn("connection", async move { server.connection(stream, remote).await });
+                    self.connections.spawn("connection", async move { server.connection(stream, address).await });
                 }
                 Err(cause) => {
                     tracing::warn!(%cause, "a connection could not be taken");
@@ -56,24 +61,33 @@ impl<S: Forward> Server<S> {
         }
     }
 
-    async fn connection(self: Arc<Self>, mut stream: Stream, remote: Remote) {
+    /// The stream as requests come over it: inside of TLS where the client begins so.
+    async fn welcome(&self, mut stream: Stream) -> std::io::Result<(Stream, Transport)> {
+        match stream.peek().await? {
+            TLS_HANDSHAKE => Ok((self.tls.accept(stream).await?, Transport::Tls)),
+            _ => Ok((stream, Transport::Plain)),
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: Stream, address: SocketAddr) {
         let stopping = self.connections.stopping();
-        let first = tokio::select! {
-            first = tokio::time::timeout(SILENCE, stream.peek()) => first,
+        let welcome = tokio::select! {
+            welcome = tokio::time::timeout(SILENCE, self.welcome(stream)) => welcome,
             () = stopping.cancelled() => return,
         };
-        match first {
-            Ok(Ok(TLS_HANDSHAKE)) => {
-                tracing::debug!(from = %remote.address, "TLS is not served yet");
+        let (stream, transport) = match welcome {
+            Ok(Ok(welcomed)) => welcomed,
+            Ok(Err(cause)) => {
+                tracing::debug!(%cause, from = %address, "a connection ended before its first request");
                 return;
             }
-            Ok(Ok(_)) => {}
-            _ => return,
-        }
+            Err(_) => return,
+        };
+        let remote = Remote { address, transport, entry: self.open.enter(stream.cut()) };
         let server = self.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let server = server.clone();
-            async move { Ok::<_, Infallible>(server.gate.answer(&server.routes, &server.service, remote, request).await) }
+            let (server, remote) = (server.clone(), remote.clone());
+            async move { Ok::<_, Infallible>(server.gate.answer(&server.routes, &server.service, &remote, request).await) }
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(1024 * 1024).keep_alive(true);
@@ -95,7 +109,7 @@ impl<S: Forward> Server<S> {
             }
         };
         if let Err(cause) = ended {
-            tracing::debug!(%cause, from = %remote.address, "a connection ended early");
+            tracing::debug!(%cause, from = %address, "a connection ended early");
         }
     }
 }

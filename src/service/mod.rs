@@ -1,5 +1,6 @@
 //! What is done: the services behind the operations. They know no HTTP types.
 
+pub mod certificate;
 pub mod commands;
 pub mod context;
 pub mod discovery;

@@ -95,10 +95,10 @@ fn what_can_not_be_done_is_told_in_two_lines() {
         (&["config", "set", "server.port", "many"], 1, "server.port", "Nothing was changed"),
         (&["api", "nope"], 2, "nope", "loopsy api"),
         (&["api", "context.get", "{"], 2, "not a JSON object", "Write it like"),
-        (&["peers", "ping", "nope"], 4, "no peer \"nope\"", "peers add"),
-        (&["peers", "remove", "nope"], 4, "no peer \"nope\"", "peers add"),
+        (&["peers", "ping", "nope"], 4, "no peer \"nope\"", "loopsy pair"),
+        (&["peers", "remove", "nope"], 4, "no peer \"nope\"", "loopsy pair"),
         (&["peers", "add", "a b"], 2, "not an address", "192.168.1.50"),
-        (&["exec", "nope", "ls"], 4, "no peer \"nope\"", "peers add"),
+        (&["exec", "nope", "ls"], 4, "no peer \"nope\"", "loopsy pair"),
         (&["exec", "-k", "0123456789abcdef", "127.0.0.1:1", "ls"], 4, "127.0.0.1:1", "firewall"),
     ] {
         let (first, second) = told(&program, args, code);

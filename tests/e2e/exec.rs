@@ -142,7 +142,7 @@ fn with_a_key_the_peer_is_called_straight_and_no_daemon_is_needed() {
     let bare = Program::bare();
     assert_eq!(bare.ok(&["exec", "-k", OWNER, &address, "echo", "-k"]), "-k\n");
     fails(&bare, &["exec", "--key", "wrong-key-0123456789", &address, "true"], 5, &["key"]);
-    fails(&bare, &["exec", "-k", OWNER, "192.0.2.1", "true"], 5, &["plaintext"]);
+    fails(&bare, &["exec", "-k", OWNER, "192.0.2.1", "true"], 5, &["no key is sent"]);
 }
 #[tokio::test(flavor = "multi_thread")]
 async fn several_peers_side_by_side() {

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, Full};
 use loopsy::base::hash::Sha256;
 use loopsy::base::units::MIB;
-use loopsy::client::connector::pool;
+use loopsy::client::connector::Pool;
 use loopsy::net::Network;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -170,7 +170,7 @@ async fn heavy_two_gibibytes_of_output_reach_a_slow_reader_in_little_memory() {
         .header("content-type", "application/json")
         .body(Full::new(command.to_string().into()).map_err(|never| match never {}).boxed_unsync())
         .unwrap();
-    let body = pool(&Network::Sockets).request(request).await.unwrap().into_body().into_data_stream();
+    let body = Pool::loopback(&Network::Sockets).request(request).await.unwrap().into_body().into_data_stream();
     let mut lines = BufReader::with_capacity(MIB as usize, StreamReader::new(body.map_err(std::io::Error::other)));
     let (mut hash, mut size, mut exit) = (Sha256::default(), 0, None);
     let (mut line, mut pause_at) = (Vec::new(), 0);

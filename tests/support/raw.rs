@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use loopsy::client::connector::{Pool, pool};
+use loopsy::client::connector::Pool;
 use loopsy::net::{Address, Network};
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ impl Answer {
 
 impl Raw {
     pub fn new(network: &Network, address: Address) -> Self {
-        Self { pool: pool(network), address }
+        Self { pool: Pool::loopback(network), address }
     }
     pub async fn send(&self, method: Method, target: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let uri = format!("http://{}{target}", self.address);

@@ -55,7 +55,7 @@ async fn identity_and_status_have_their_fields() {
             "peers": { "total": 1, "online": 0, "offline": 1 },
             "jobs": { "active": 0, "total": 0 },
             "context": { "entries": 0 },
-            "build": "<text>",
+            "build": "<text>", "certificate": { "fingerprint": "<text>", "validUntil": "<count>" },
             "tls": false,
             "restartNeeded": [],
             "warnings": [],

@@ -41,7 +41,7 @@ pub fn run(session: &Session, action: Context) -> Result<ExitCode> {
 }
 
 async fn line(session: &Session, store: &Store) -> Result<Link> {
-    reach::store(session, store.peer.as_deref(), store.key.as_deref()).await
+    reach::store(session, store.peer.as_deref(), &store.straight).await
 }
 
 async fn set(session: &Session, key: String, value: String, ttl: Option<String>, store: &Store) -> Result<()> {

@@ -135,7 +135,7 @@ impl End {
 }
 
 async fn one(session: &Session, args: &Exec, peer: &str, command: Command) -> Result<ExitCode> {
-    let link = reach::line(session, peer, args.key.as_deref()).await?;
+    let link = reach::line(session, peer, &args.straight).await?;
     if session.console.wants_json() {
         let done = link.call(&Execute(command)).await?;
         session.console.json(&done)?;
@@ -268,7 +268,7 @@ async fn several(session: &Session, args: &Exec, peers: &[String], command: Comm
     let runs = peers.iter().map(|peer| {
         let command = command.clone();
         let work = async move {
-            let link = reach::line(session, peer, args.key.as_deref()).await?;
+            let link = reach::line(session, peer, &args.straight).await?;
             let mut lines = Lines { session, head: format!("{peer:width$} | "), rest: [Vec::new(), Vec::new()] };
             let end = stream(&link, command, false, &mut |stream, bytes| lines.take(stream, bytes)).await;
             lines.finish()?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::api::peers::{DEFAULT_PORT, Peer, PeerAdd, PeerFind, PeerList, PeerPing, PeerRemove, PeerRename, PeerState};
+use crate::api::peers::{DEFAULT_PORT, Peer, PeerAdd, PeerFind, PeerList, PeerPing, PeerRemove, PeerRename, PeerRevoke, PeerState};
 use crate::base::secret::Secret;
 use crate::base::{Result, clock, units};
 use crate::cli::Session;
@@ -22,6 +22,10 @@ pub fn run(session: &Session, args: Peers) -> Result<ExitCode> {
                 let peer = find(&link, &peer).await?;
                 let gone = link.call(&PeerRemove { node_id: peer.node_id.clone() }).await?;
                 session.console.done(&gone, format!("Removed {}", label(&peer)))
+            }
+            PeersAction::Revoke { peer } => {
+                let revoked = link.call(&PeerRevoke { node_id: peer }).await?;
+                session.console.done(&revoked, format!("{} is not trusted any more", label(&revoked)))
             }
             PeersAction::Ping { peer } => {
                 let peer = link.call(&PeerPing { node_id: peer }).await?;
@@ -65,9 +69,7 @@ async fn add(session: &Session, link: &Link, address: &str, port: Option<u16>, n
     }
     session.console.note(format!("Added {} ({}), {}", label(&peer), place(&peer), state(&peer)));
     if !peer.trusted {
-        session
-            .console
-            .note(format!("It has no key here. Give it one: loopsy peers add {} {} --name <name> --key <key>", peer.address, peer.port));
+        session.console.note(format!("It is not trusted. Pair with it: loopsy pair {}", place(&peer)));
     }
     Ok(())
 }
@@ -78,7 +80,7 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
         return session.console.json(&peers);
     }
     if peers.peers.is_empty() {
-        session.console.note("No peers yet, and none is announced on this network. Add one with: loopsy peers add <address>");
+        session.console.note("No peers yet, and none is announced on this network. Pair with a machine: loopsy pair");
         return Ok(());
     }
     let rows: Vec<_> = peers

@@ -31,7 +31,7 @@ fn summary(status: &Status, running: Option<&Running>, up: &str) -> Vec<(&'stati
     let place = running.map_or_else(String::new, |running| format!(", process {}, port {}", running.pid, running.address.port()));
     let uptime = units::duration(Duration::from_millis(status.uptime));
     let build = status.build.as_deref().unwrap_or(&status.version);
-    let plain = if status.tls { "plaintext from other machines is refused" } else { "off: plaintext from other machines is taken" };
+    let plain = if status.tls { "required of other machines" } else { "offered; plaintext from other machines is taken too" };
     let mut lines = vec![
         ("Daemon", format!("{up}{place}, up {uptime}")),
         ("Machine", printable(&format!("{} ({}), node {}", status.hostname, status.platform, status.node_id))),
@@ -41,6 +41,9 @@ fn summary(status: &Status, running: Option<&Running>, up: &str) -> Vec<(&'stati
         ("Context", format!("{} entries", status.context.entries)),
         ("TLS", plain.to_owned()),
     ];
+    if let Some(certificate) = &status.certificate {
+        lines.push(("Shows", format!("certificate {}", printable(&certificate.fingerprint))));
+    }
     if !status.restart_needed.is_empty() {
         lines.push(("Restart", format!("needed for {}", status.restart_needed.join(", "))));
     }
@@ -65,6 +68,7 @@ mod tests {
             context: ContextCounts { entries: 5 },
             build: None,
             tls: true,
+            certificate: None,
             restart_needed: vec!["server.port".into()],
             warnings: Vec::new(),
         };

@@ -129,7 +129,7 @@ fn below(dest: &str, source: &str, path: &Path) -> Result<String> {
 }
 
 async fn files(session: &Session, peer: &str, how: &Copying, bar: &Bar) -> Result<Files> {
-    let link = reach::line(session, peer, how.key.as_deref()).await?;
+    let link = reach::line(session, peer, &how.straight).await?;
     let identity = link.call(&IdentityGet {}).await?;
     let bar = bar.0.clone();
     let watch = move |progress: Progress| {

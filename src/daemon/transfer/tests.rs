@@ -71,7 +71,7 @@ impl House {
         client::Files::new(Link::new(&Network::Sockets, address).key(Secret::new(KEY)), &capabilities, Arc::new(watch))
     }
     async fn send(&self, method: Method, target: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (StatusCode, http::HeaderMap, Vec<u8>) {
-        let pool = crate::client::connector::pool(&Network::Sockets);
+        let pool = crate::client::connector::Pool::loopback(&Network::Sockets);
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("http://127.0.0.1:{}/api/v1{target}", self.running.ready.port))

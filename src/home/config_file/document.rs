@@ -104,6 +104,15 @@ impl Document {
         self.take(patched)?;
         Ok(true)
     }
+    /// Puts another text, or nothing, in the place of an item of the list at a path.
+    pub fn exchange(&mut self, path: &[&str], item: &str, instead: Option<&str>) -> Result<()> {
+        let Some(items) = self.get(path).and_then(Value::as_sequence) else { return Ok(()) };
+        let changed: Vec<Value> = items
+            .iter()
+            .filter_map(|value| if value.as_str() == Some(item) { instead.map(Value::from) } else { Some(value.clone()) })
+            .collect();
+        self.set(path, changed)
+    }
     /// Takes the patched text if it means what it should, else writes the value anew.
     fn take(&mut self, patched: Option<String>) -> Result<()> {
         let meant = |text: &String| serde_yaml::from_str::<Value>(text).is_ok_and(|value| value == self.value);

@@ -17,6 +17,7 @@ use crate::api::{Operation, Output};
 use crate::base::secret::{Digest, Secret};
 use crate::base::{Code, Error, Result};
 use crate::client::Link;
+use crate::client::connector::Security;
 use crate::client::receive::Receive;
 use crate::net::Address;
 
@@ -110,7 +111,7 @@ impl Pairing {
     }
 
     async fn meet(&self, address: &Address, code: &Secret, dialling: &mut Dialling<'_>, attempt: Digest) -> Result<Agreed> {
-        let link = Link::new(&self.0.network, address.clone());
+        let link = Link::secured(&self.0.network, address.clone(), Security::Unproven)?;
         let me = Introduction { node_id: self.0.identity.node_id.clone(), hostname: self.0.identity.hostname.clone() };
         let (calling, initiate) = Calling::begin(me, code)?;
         let (proving, exchange) = calling.initiated(&step(&link, &initiate).await?)?;
@@ -125,7 +126,8 @@ impl Pairing {
         let agreement = proving.exchanged(&reply)?;
         dialling.farewell = None;
         self.change(|live| live.failures = None);
-        Ok(Agreed { agreement, link, seen: None })
+        let seen = link.certificate();
+        Ok(Agreed { agreement, link, seen })
     }
 
     /// This side's user has compared the digits, where this side calls.

@@ -46,7 +46,8 @@ impl Peers {
     pub async fn look_at(&self, reference: &str) -> Result<PeerFindings> {
         let peer = self.resolve(reference)?;
         let name = peer.name.clone().unwrap_or_else(|| peer.hostname.clone());
-        let mut findings = from_outside(&self.open_line(&Address::new(&peer.address, peer.port)?), &name).await;
+        let line = self.line(peer.name.as_deref(), &Address::new(&peer.address, peer.port)?)?;
+        let mut findings = from_outside(&line, &name).await;
         if findings.error.is_none() && peer.trusted {
             self.present_key(&peer, &mut findings).await;
         }

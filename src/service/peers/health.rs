@@ -12,7 +12,7 @@ use super::Peers;
 use crate::api::node::{HealthGet, PROTOCOL_VERSION};
 use crate::api::peers::{PeerHandshake, PeerState};
 use crate::base::sync::lock;
-use crate::base::{Code, Error, Result, clock};
+use crate::base::{Code, Error, Fingerprint, Result, clock};
 use crate::net::Address;
 
 /// How often a peer is asked.
@@ -73,7 +73,10 @@ pub(super) async fn run(peers: Peers) {
                 *turn = Turn { next: now + PATIENCE * 3, asked: Some(now), hurried: false };
                 let (peers, address) = (peers.clone(), address.clone());
                 running.push(async move {
-                    let result = peers.check(&address).await;
+                    let mut result = peers.check(&address).await;
+                    if result.is_err() && peers.look_elsewhere(&address).await.is_ok_and(|found| found) {
+                        result = Ok(());
+                    }
                     (address, result)
                 });
             }
@@ -108,7 +111,9 @@ impl Peers {
     /// Asks the daemon at an address whether it is there, and who it is where that is not known yet.
     pub(super) async fn check(&self, address: &Address) -> Result<()> {
         let asked = Instant::now();
-        let answer = limited(self.open_line(address).call(&HealthGet {})).await;
+        let name = lock(&self.0.registry).at(address).and_then(|peer| peer.name.clone());
+        let line = self.line(name.as_deref(), address)?;
+        let answer = limited(line.call(&HealthGet {})).await;
         let latency = asked.elapsed().as_secs_f64() * 1000.0;
         let acquainted = lock(&self.0.registry).at(address).is_some_and(|peer| peer.status == PeerState::Online && peer.is_described());
         let recognised = answer.and_then(|health| self.recognise(address, &health.node_id, &health.version));
@@ -117,7 +122,22 @@ impl Peers {
             self.save().await?;
         }
         recognised?;
+        if let (Some(name), Some(shown)) = (name, line.certificate()) {
+            self.handed_over(&name, shown).await?;
+        }
         if acquainted { Ok(()) } else { self.introduce(address).await }
+    }
+
+    /// Pins the certificate that a peer's pinned one was handed over to; the line took no other.
+    async fn handed_over(&self, name: &str, shown: Fingerprint) -> Result<()> {
+        match self.0.trust.pin_of(name)? {
+            Some(pin) if pin != shown => {
+                tracing::info!(peer = name, %shown, "the peer renewed its certificate");
+                let name = name.to_owned();
+                self.edit(move |document| document.set(&["tls", "pinnedCerts", &name], shown)).await
+            }
+            _ => Ok(()),
+        }
     }
 
     fn recognise(&self, address: &Address, node_id: &str, version: &str) -> Result<()> {

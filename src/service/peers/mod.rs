@@ -2,7 +2,9 @@
 
 pub mod check;
 mod enrol;
+mod follow;
 mod health;
+mod lines;
 mod registry;
 mod sighted;
 
@@ -12,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 pub use self::enrol::Enrolment;
+use self::lines::Lines;
 use self::registry::{Registry, label, place};
 pub use self::sighted::Sighting;
 use self::sighted::Sightings;
@@ -21,17 +24,27 @@ use crate::api::peers::{Peer, PeerAdd, PeerRemoved, PeerState};
 use crate::base::sync::lock;
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result, id};
-use crate::client::Link;
-use crate::client::connector::Pool;
+use crate::home::config_file::Document;
 use crate::home::settings::Settings;
 use crate::home::trust::Trust;
 use crate::home::{Home, config_file, json_file};
-use crate::net::Address;
+use crate::net::{Address, Network};
 
 const VERSION: u32 = 1;
 
 /// Maps of the configuration that have an entry for each peer, by its name.
 const OF_A_PEER: [[&str; 2]; 3] = [["auth", "allowedKeys"], ["auth", "permissions"], ["tls", "pinnedCerts"]];
+
+/// The list of the configuration that may name a peer.
+const ALLOW_PLAINTEXT: [&str; 2] = ["tls", "allowPlaintext"];
+
+/// Takes out of the configuration what it says of a peer.
+fn forget(document: &mut Document, name: &str) -> Result<()> {
+    for [section, map] in OF_A_PEER {
+        document.remove(&[section, map, name])?;
+    }
+    document.exchange(&ALLOW_PLAINTEXT, name, None)
+}
 
 /// The registry of peers. Clones are the same.
 #[derive(Clone)]
@@ -41,7 +54,8 @@ struct Inner {
     home: Home,
     settings: Settings,
     trust: Trust,
-    pool: Pool,
+    lines: Lines,
+    workers: Workers,
     identity: Identity,
     registry: Mutex<Registry>,
     /// Who is announced on the network now.
@@ -58,17 +72,19 @@ impl Peers {
         home: Home,
         settings: Settings,
         trust: Trust,
-        pool: Pool,
+        network: Network,
         identity: Identity,
         workers: &Workers,
     ) -> Result<(Self, Vec<String>)> {
         let stored = json_file::read::<Registry>(&home.peers(), VERSION)?;
         let registry = stored.content.unwrap_or_default().stored();
+        let lines = Lines::new(network);
         let peers = Self(Arc::new(Inner {
             home,
             settings,
             trust,
-            pool,
+            lines,
+            workers: workers.clone(),
             identity,
             registry: Mutex::new(registry),
             sightings: Mutex::default(),
@@ -77,6 +93,7 @@ impl Peers {
         }));
         let warnings = stored.warning.into_iter().chain(peers.enter_manual()).collect();
         workers.spawn_until_stop("peer health", health::run(peers.clone()));
+        workers.spawn_until_stop("peer lines", peers.clone().let_go());
         Ok((peers, warnings))
     }
 
@@ -115,7 +132,10 @@ impl Peers {
         if peer.name.is_none() && self.0.trust.key_for(&peer.hostname).is_some() && !peer.node_id.starts_with("manual-") {
             peer.name = Some(peer.hostname.clone());
         }
+        let pin = peer.name.as_deref().and_then(|name| self.0.trust.pin_of(name).ok().flatten());
+        peer.fingerprint = pin.map(|pin| pin.to_string());
         peer.trusted = peer.name.as_deref().is_some_and(|name| self.0.trust.key_for(name).is_some());
+        peer.tls = peer.trusted.then_some(pin.is_some());
         peer.permissions = peer.name.as_deref().filter(|_| peer.trusted).map(|name| self.0.trust.permissions_of(name));
     }
 
@@ -150,7 +170,7 @@ impl Peers {
                 return Err(Error::invalid("key: it is too short to be a key").hint("Make one with: loopsy key generate --print"));
             }
             if name.is_none() && hostname.is_none() {
-                let link = self.line(&address, "the new peer")?.key(key.clone());
+                let link = self.line(None, &address)?.key(key.clone());
                 let identity = health::limited(link.call(&IdentityGet {}))
                     .await
                     .map_err(|error| error.hint("Give it a name, so that its key can be stored before it answers: --name"))?;
@@ -190,9 +210,7 @@ impl Peers {
             let rest: Vec<_> =
                 config.discovery.manual_peers.iter().filter(|entry| entry.address != address || entry.port != port).cloned().collect();
             self.edit(move |document| {
-                for [section, map] in OF_A_PEER {
-                    document.remove(&[section, map, name.as_deref().unwrap_or_default()])?;
-                }
+                forget(document, name.as_deref().unwrap_or_default())?;
                 if listed { document.set(&["discovery", "manualPeers"], rest) } else { Ok(()) }
             })
             .await?;
@@ -200,6 +218,21 @@ impl Peers {
         lock(&self.0.registry).peers.retain(|peer| peer.node_id != node_id);
         self.save().await?;
         Ok(PeerRemoved { success: true, node_id: node_id.to_owned() })
+    }
+
+    /// Ends the trust in a machine and keeps its entry.
+    pub async fn revoke(&self, node_id: &str) -> Result<Peer> {
+        let peer = self.resolve(node_id)?;
+        let name = peer.name.clone().filter(|_| peer.trusted).ok_or_else(|| {
+            Error::new(Code::PeerNotFound, format!("{} is not trusted", label(&peer))).hint("List those that are with: loopsy peers")
+        })?;
+        self.edit(move |document| forget(document, &name)).await?;
+        if let Some(row) = lock(&self.0.registry).by_id(&peer.node_id) {
+            row.name = None;
+            row.manually_added = true;
+        }
+        self.save().await?;
+        self.resolve(&peer.node_id)
     }
 
     /// Gives a machine another name; its key, pin and permissions go with it.
@@ -223,7 +256,7 @@ impl Peers {
                         document.remove(&[section, map, &old])?;
                     }
                 }
-                Ok(())
+                document.exchange(&ALLOW_PLAINTEXT, &old, Some(&new))
             })
             .await?;
         }
@@ -235,7 +268,7 @@ impl Peers {
     }
 
     /// Changes the configuration, which holds at once.
-    async fn edit(&self, change: impl FnOnce(&mut config_file::Document) -> Result<()> + Send + 'static) -> Result<()> {
+    async fn edit(&self, change: impl FnOnce(&mut Document) -> Result<()> + Send + 'static) -> Result<()> {
         let home = self.0.home.clone();
         let loaded = blocking(move || config_file::edit(&home, change)).await??;
         self.0.settings.set(loaded.config);
@@ -264,40 +297,18 @@ impl Peers {
                 .hint("A data directory was copied: remove identity.json in one of the two."));
         }
         if let Some(name) = caller.peer() {
-            // Without a certificate an address proves nothing, so only this machine's own daemons are followed.
+            // Without a certificate an address proves nothing, but of this machine's own daemons.
             let followed = caller.address.is_loopback().then(|| Address::new(&caller.address.to_string(), theirs.port)).transpose()?;
             lock(&self.0.registry).introduced(name, theirs, followed.as_ref())?;
+            if let (None, Ok(hint)) = (followed, Address::new(&caller.address.to_string(), theirs.port)) {
+                let (peers, name) = (self.clone(), name.to_owned());
+                self.0.workers.spawn_until_stop("follow peer", async move {
+                    if let Err(error) = peers.follow(&name, &[hint]).await {
+                        tracing::warn!(peer = name, %error, "the peer could not be followed");
+                    }
+                });
+            }
         }
         Ok(self.0.identity.clone())
-    }
-
-    /// A line to a peer, with its key.
-    pub fn link(&self, peer: &Peer) -> Result<Link> {
-        // A name that a stranger gives himself is not one under which a key is kept.
-        let key = peer.name.as_deref().filter(|_| peer.trusted).and_then(|name| self.0.trust.key_for(name));
-        let name = peer.name.as_deref().unwrap_or(&peer.hostname);
-        let key = key.ok_or_else(|| {
-            Error::new(Code::AuthForbidden, format!("there is no key for {name}"))
-                .hint(format!("Give it one: loopsy peers add {} {} --name {name} --key <key>", peer.address, peer.port))
-        })?;
-        Ok(self.line(&Address::new(&peer.address, peer.port)?, name)?.key(key))
-    }
-
-    /// A line to an address over which a key may go.
-    fn line(&self, address: &Address, name: &str) -> Result<Link> {
-        let plaintext = self.0.settings.get().tls.allow_plaintext.iter().any(|allowed| allowed == name);
-        if !address.is_loopback() && !plaintext {
-            return Err(Error::new(
-                Code::AuthTlsRequired,
-                format!("{name} at {address} can be reached in plaintext only, and a key is not sent over that"),
-            )
-            .hint(format!("On a network that you trust: add {name} to tls.allowPlaintext on both machines.")));
-        }
-        Ok(self.open_line(address))
-    }
-
-    /// A line to an address, without a key.
-    fn open_line(&self, address: &Address) -> Link {
-        Link::over(self.0.pool.clone(), address.clone()).node_id(&self.0.identity.node_id)
     }
 }

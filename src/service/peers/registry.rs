@@ -205,7 +205,7 @@ impl Registry {
         let error = Error::new(Code::PeerNotFound, format!("there is no peer {wanted:?}"));
         match closest(wanted, names.iter().copied()) {
             Some(name) => error.hint(format!("Did you mean {name}?")),
-            None if names.is_empty() => error.hint("Add one with: loopsy peers add <address>"),
+            None if names.is_empty() => error.hint("Pair with a machine: loopsy pair"),
             None => error.hint(format!("Known: {}.", names.join(", "))),
         }
     }

@@ -55,6 +55,11 @@ impl Sightings {
         true
     }
 
+    /// Every address at which a node is said to be.
+    fn addresses_of(&self, node_id: &str) -> Vec<Address> {
+        self.0.values().filter(|seen| seen.node_id == node_id).flat_map(|seen| seen.addresses.clone()).collect()
+    }
+
     /// The machines that are in no row of `known`, as rows; one for each node id.
     fn strangers(&self, known: &[Peer]) -> Vec<Peer> {
         let mut rows: Vec<Peer> = Vec::new();
@@ -125,6 +130,15 @@ impl Peers {
     /// The machines that are announced and not known, as rows.
     pub(super) fn strangers(&self, known: &[Peer]) -> Vec<Peer> {
         lock(&self.0.sightings).strangers(known)
+    }
+
+    /// Looks for a peer that does not answer at its address at those at which it is announced. Whether it is there.
+    pub(super) async fn look_elsewhere(&self, silent: &Address) -> Result<bool> {
+        let Some(row) = lock(&self.0.registry).at(silent).cloned() else { return Ok(false) };
+        let Some(name) = row.name else { return Ok(false) };
+        let mut candidates = lock(&self.0.sightings).addresses_of(&row.node_id);
+        candidates.retain(|address| address != silent);
+        if candidates.is_empty() { Ok(false) } else { self.follow(&name, &candidates).await }
     }
 
     /// The peer, or else the machine that is announced, that is meant. Who is known is never mistaken for who announces
@@ -207,6 +221,7 @@ mod tests {
         assert_eq!(ids(&sightings.strangers(&registry.peers)), ["id-kai"]);
         registry.enter(&Address::new("kai.example", 1).unwrap(), Some("id-kai"), None, Some("kai"));
         assert!(sightings.strangers(&registry.peers).is_empty());
+        assert_eq!(sightings.addresses_of("id-kai").len(), 2);
     }
 
     /// known fault 37: nobody is trusted, named or taken for somebody entered by hand because of what he announces.

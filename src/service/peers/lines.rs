@@ -1,0 +1,105 @@
+//! Lines to peers: what protects each, and their end when a peer is let go.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use super::Peers;
+use crate::api::peers::Peer;
+use crate::base::sync::lock;
+use crate::base::{Code, Error, Result};
+use crate::client::Link;
+use crate::client::connector::{Pool, Security};
+use crate::net::{Address, Network};
+
+/// The connections to each peer, by its name.
+pub(super) struct Lines {
+    network: Network,
+    pools: Mutex<HashMap<String, Pool>>,
+}
+
+impl Lines {
+    pub(super) fn new(network: Network) -> Self {
+        Self { network, pools: Mutex::default() }
+    }
+
+    /// The connections to a peer. Those that were protected otherwise are ended.
+    fn pool(&self, name: &str, security: Security) -> Result<Pool> {
+        let mut pools = lock(&self.pools);
+        if let Some(pool) = pools.get(name) {
+            if pool.security() == security {
+                return Ok(pool.clone());
+            }
+            pool.cut();
+        }
+        let pool = Pool::new(&self.network, security)?;
+        pools.insert(name.to_owned(), pool.clone());
+        Ok(pool)
+    }
+
+    /// Ends the connections to those that are not to be kept.
+    fn keep(&self, keep: impl Fn(&str, Security) -> bool) {
+        lock(&self.pools).retain(|name, pool| {
+            let kept = keep(name, pool.security());
+            if !kept {
+                pool.cut();
+            }
+            kept
+        });
+    }
+}
+
+impl Peers {
+    /// A line to a peer, with its key.
+    ///
+    /// # Errors
+    /// `AUTH_FORBIDDEN` where there is no key for it; `AUTH_TLS_REQUIRED` where a key must not travel to where it is.
+    pub fn link(&self, peer: &Peer) -> Result<Link> {
+        let address = Address::new(&peer.address, peer.port)?;
+        // A name that a stranger gives himself is not one under which a key is kept.
+        let named = peer.name.as_deref().filter(|_| peer.trusted);
+        let keyed = named.and_then(|name| Some((name, self.0.trust.key_for(name)?)));
+        let (name, key) = keyed.ok_or_else(|| {
+            let name = peer.name.as_deref().unwrap_or(&peer.hostname);
+            Error::new(Code::AuthForbidden, format!("there is no key for {name}")).hint(format!("Pair with it: loopsy pair {address}"))
+        })?;
+        let link = self.line(Some(name), &address)?;
+        link.may_carry_key()?;
+        Ok(link.key(key))
+    }
+
+    /// A line to a peer of this name, or to a machine that has none, at an address; without a key.
+    pub(super) fn line(&self, name: Option<&str>, address: &Address) -> Result<Link> {
+        let security = self.security(name, address)?;
+        let pool = match name {
+            Some(name) => self.0.lines.pool(name, security)?,
+            // Nothing is remembered of who can't prove anything.
+            None => Pool::new(&self.0.lines.network, security)?,
+        };
+        Ok(Link::over(pool, address.clone()).node_id(&self.0.identity.node_id))
+    }
+
+    /// What protects the connections to a peer: its pin before all else.
+    fn security(&self, name: Option<&str>, address: &Address) -> Result<Security> {
+        let config = self.0.settings.get();
+        if let Some(pin) = name.map(|name| self.0.trust.pin_of(name)).transpose()?.flatten() {
+            return Ok(Security::Pinned(pin));
+        }
+        if name.is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name)) {
+            return Ok(Security::Plaintext);
+        }
+        Ok(if address.is_loopback() { Security::Loopback } else { Security::Unproven })
+    }
+
+    /// Ends the connections to peers that lost their key, or whose protection is another now, as the settings change.
+    pub(super) async fn let_go(self) {
+        let mut changes = self.0.settings.changes();
+        while changes.changed().await.is_ok() {
+            let config = self.0.settings.get();
+            self.0.lines.keep(|name, security| {
+                let pinned = matches!(security, Security::Pinned(pin) if self.0.trust.pin_of(name).is_ok_and(|now| now == Some(pin)));
+                let plain = !matches!(security, Security::Pinned(_)) && !config.tls.pinned_certs.contains_key(name);
+                config.auth.allowed_keys.contains_key(name) && (pinned || plain)
+            });
+        }
+    }
+}
