@@ -266,6 +266,9 @@ pub struct PeerFindings {
     /// How far its clock is ahead of this machine's, milliseconds; good to a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew_ms: Option<i64>,
+    /// SHA-256 of the certificate that it showed, 64 hexadecimal digits; absent where it speaks plaintext.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// What it can do, once it has taken the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,

@@ -79,6 +79,10 @@ fn a_machine_that_can_be_paired_is_told_from_a_node_peer() {
     let kai = StandIn::start(Traits { capabilities: vec!["exec-v2"], ..Traits::default() });
     let (code, said) = in_person(&program, &kai);
     assert!(code == 2 && said.contains("it can be paired") && said.contains("loopsy pair 127.0.0.1:"), "{said}");
+    let other = well();
+    let address = format!("127.0.0.1:{}", other.running().unwrap().address.port());
+    let (before, said) = (program.config(), program.fails(&["connect", &address, "--name", "leo", "--yes"], 2));
+    assert!(said.contains("it can be paired") && program.config() == before, "{said}");
     program.ok(&["config", "set", "tls.pinnedCerts.leo", &"ab".repeat(32)]);
     assert!(program.fails(&["connect", &kai.address(), "--name", "leo", "--yes"], 2).contains("leo is paired already"));
 }

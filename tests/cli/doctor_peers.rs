@@ -1,8 +1,10 @@
 //! `loopsy doctor` and what can be wrong between machines.
 
+use loopsy::home::certificate;
 use loopsy::platform::files::write_private;
 
 use super::doctor::{Line, all_well, doctor, odd, only, well};
+use crate::support::node::Pair;
 use crate::support::program::Program;
 use crate::support::stand_in::{StandIn, Traits};
 
@@ -13,6 +15,13 @@ fn knowing(traits: Traits) -> (Program, StandIn) {
     let (program, kai) = (well(), StandIn::start(traits));
     program.ok(&["peers", "add", &kai.address(), "--name", "kai", "--key", KEY]);
     (program, kai)
+}
+/// Two daemons of which leo has pinned kai's certificate, and that certificate.
+fn pinned() -> (Pair, String) {
+    let pair = Pair::start();
+    let right = certificate::load(&pair.kai.program.home()).unwrap().unwrap().fingerprint().to_string();
+    pair.leo.program.ok(&["config", "set", "tls.pinnedCerts.kai", &right]);
+    (pair, right)
 }
 fn like(change: impl FnOnce(&mut Traits)) -> Traits {
     let mut traits = Traits { key: Some(KEY.into()), ..Traits::default() };
@@ -40,6 +49,44 @@ fn a_peer_that_is_down_is_told_with_and_without_a_daemon() {
     assert!(line.message.starts_with("kai can't be reached: 127.0.0.1:1") && line.fix.contains("firewall"), "{line:?}");
     program.ok(&["stop"]);
     assert!(odd(&doctor(&program), "peer").message.starts_with("kai can't be reached"));
+}
+#[test]
+fn a_peer_with_another_certificate_is_told_with_both_fingerprints() {
+    let (pair, right) = pinned();
+    let leo = &pair.leo.program;
+    let report = doctor(leo);
+    all_well(&report);
+    assert!(peer(&report).message.contains("accepts the key"), "{report:?}");
+
+    let wrong = "ab".repeat(32);
+    leo.ok(&["config", "set", "tls.pinnedCerts.kai", &wrong]);
+    let told = |report: &[Line]| {
+        let line = odd(report, "peer");
+        assert!(line.status == "fail" && line.message.contains(&wrong) && line.message.contains(&right), "{line:?}");
+        assert!(line.message.contains("kai") && line.fix.contains("loopsy pair"), "{line:?}");
+    };
+    told(&doctor(leo));
+    let mut leo_daemon = pair.leo;
+    leo_daemon.kill();
+    told(&doctor(&leo_daemon.program));
+
+    let (program, _plain) = knowing(like(|_| {}));
+    program.ok(&["config", "set", "tls.pinnedCerts.kai", &right]);
+    let report = doctor(&program);
+    assert!(only(&report).message.contains("does not answer over TLS"), "{report:?}");
+}
+#[test]
+fn a_daemon_that_shows_another_certificate_than_is_on_disk_is_told() {
+    let program = well();
+    let home = program.home();
+    std::fs::remove_dir_all(home.tls()).unwrap();
+    assert!(only(&doctor(&program)).message.contains("gone from the disk"));
+    let other = certificate::load_or_create(&home, "kai", loopsy::base::clock::now()).unwrap().fingerprint().to_string();
+    let report = doctor(&program);
+    let line = only(&report);
+    assert!(line.message.contains(&other) && line.fix == "loopsy restart", "{line:?}");
+    program.ok(&["restart"]);
+    all_well(&doctor(&program));
 }
 #[test]
 fn a_peer_that_refuses_the_key_is_told() {

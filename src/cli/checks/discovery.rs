@@ -1,7 +1,6 @@
 //! Finding other machines, and being found.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
 
 use super::{Finding, Scene};
 use crate::base::error::io_words;
@@ -21,8 +20,7 @@ pub fn discovery(scene: &Scene) -> Vec<Finding> {
     if !config.discovery.enabled {
         return vec![Finding::ok("off")];
     }
-    let host = &config.server.host;
-    if host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) {
+    if scene.is_secluded() {
         return vec![Finding::ok("off: server.host lets only this machine in")];
     }
     let said = scene.status.iter().flat_map(|status| &status.warnings).find_map(|warning| warning.strip_prefix(SUBJECT));

@@ -66,12 +66,13 @@ fn judge(Space { free, total }: Space, root: &Path) -> Finding {
 
 /// Others can get through to the daemon. That is known only from those who did.
 pub fn firewall(scene: &Scene) -> Vec<Finding> {
-    let Some(config) = scene.config() else { return Vec::new() };
-    let port = scene.listens_on();
-    let host = &config.server.host;
-    if host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()) || host == "localhost" {
+    if scene.config().is_none() {
+        return Vec::new();
+    }
+    if scene.is_secluded() {
         return vec![Finding::ok("other machines are shut out by server.host")];
     }
+    let port = scene.listens_on();
     let finding = match (scene.evidence.from_elsewhere, firewall::active(port)) {
         (Some(call), _) => {
             let ago = Duration::from_millis(clock::now().saturating_sub(call.at));

@@ -11,6 +11,7 @@ use crate::api::peers::{DEFAULT_PORT, Peer, PeerCheck, PeerFindings, PeerList, P
 use crate::base::{Code, Error, Fingerprint, Result};
 use crate::cli::Session;
 use crate::client::Link;
+use crate::client::connector::Security;
 use crate::home::Home;
 use crate::home::config::Config;
 use crate::home::config_file::{self, Loaded};
@@ -84,6 +85,11 @@ impl Scene {
     pub fn config(&self) -> Option<&Config> {
         self.loaded.as_ref().ok().map(|loaded| &loaded.config)
     }
+    /// Whether the configuration shuts other machines out.
+    pub fn is_secluded(&self) -> bool {
+        let is_loopback = |host: &str| Address::new(host, DEFAULT_PORT).is_ok_and(|address| address.is_loopback());
+        self.config().is_some_and(|config| is_loopback(&config.server.host))
+    }
     /// The port of the daemon that runs, or of the one that would.
     pub fn listens_on(&self) -> u16 {
         match &self.running {
@@ -138,7 +144,7 @@ async fn peers(session: &Session, config: Option<&Config>, has_daemon: bool) -> 
         let known = peers.into_iter().filter(|peer| peer.manually_added || peer.trusted || peer.name.is_some());
         return join_all(known.map(|peer| through_daemon(session, peer))).await;
     }
-    join_all(remembered(&session.home, config).into_values().map(from_here)).await
+    join_all(remembered(&session.home, config).into_values().map(|peer| from_here(peer, config))).await
 }
 
 async fn through_daemon(session: &Session, peer: Peer) -> (Peer, PeerFindings) {
@@ -147,12 +153,24 @@ async fn through_daemon(session: &Session, peer: Peer) -> (Peer, PeerFindings) {
     (peer, findings)
 }
 
-async fn from_here(peer: Peer) -> (Peer, PeerFindings) {
-    let findings = match Address::new(&peer.address, peer.port) {
-        Ok(address) => from_outside(&Link::new(&Network::Sockets, address), super::peers::label(&peer)).await,
+async fn from_here(peer: Peer, config: Option<&Config>) -> (Peer, PeerFindings) {
+    let name = super::peers::label(&peer);
+    let findings = match line_from_here(&peer, name, config) {
+        Ok(line) => from_outside(&line, name).await,
         Err(error) => PeerFindings { error: Some(error), ..PeerFindings::default() },
     };
     (peer, findings)
+}
+
+/// A line for what needs no key, but the right certificate where one is pinned.
+fn line_from_here(peer: &Peer, name: &str, config: Option<&Config>) -> Result<Link> {
+    let address = Address::new(&peer.address, peer.port)?;
+    let security = match config.and_then(|config| config.tls.pinned_certs.get(name)) {
+        Some(pin) => Security::Pinned(pin.parse()?),
+        None if address.is_loopback() => Security::Loopback,
+        None => Security::Unproven,
+    };
+    Link::secured(&Network::Sockets, address, security)
 }
 
 /// The peers that the last daemon wrote down, and those of the configuration, by where they are.

@@ -19,7 +19,10 @@ pub fn can_talk(version: &str) -> bool {
 pub async fn from_outside(link: &Link, name: &str) -> PeerFindings {
     let seen = match health::limited(link.probe()).await {
         Ok(seen) => seen,
-        Err(error) => return PeerFindings { error: Some(error), ..PeerFindings::default() },
+        Err(error) => {
+            let shown = error.details.as_ref().and_then(|details| details["shown"].as_str()).map(str::to_owned);
+            return PeerFindings { fingerprint: shown, error: Some(error), ..PeerFindings::default() };
+        }
     };
     let error = (!can_talk(&seen.health.version)).then(|| {
         Error::new(
@@ -33,6 +36,7 @@ pub async fn from_outside(link: &Link, name: &str) -> PeerFindings {
         latency_ms: Some(seen.latency_ms),
         skew_ms: seen.skew_ms,
         version: Some(seen.health.version),
+        fingerprint: link.certificate().map(|shown| shown.to_string()),
         error,
         ..PeerFindings::default()
     }
@@ -42,7 +46,8 @@ impl Peers {
     /// Looks at a peer: reachable, key, time, protocol. Takes ten seconds at most.
     ///
     /// # Errors
-    /// `PEER_NOT_FOUND` and `INVALID_REQUEST`, for a name that is nobody's or several peers'.
+    /// `PEER_NOT_FOUND` and `INVALID_REQUEST`, for a name that is nobody's or several peers'; `CONFIG_INVALID` for a pin that is
+    /// no fingerprint.
     pub async fn look_at(&self, reference: &str) -> Result<PeerFindings> {
         let peer = self.resolve(reference)?;
         let name = peer.name.clone().unwrap_or_else(|| peer.hostname.clone());
