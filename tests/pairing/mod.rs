@@ -4,4 +4,5 @@ mod lost;
 mod middle;
 mod program;
 mod steps;
+mod tls;
 mod wire;
