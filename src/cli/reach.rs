@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::app::Straight;
-use crate::api::peers::{DEFAULT_PORT, Peer, PeerList};
+use crate::api::peers::{DEFAULT_PORT, Peer, PeerFind};
 use crate::base::secret::Secret;
 use crate::base::{Code, Error, Result};
 use crate::client::Link;
@@ -44,7 +44,5 @@ fn security(straight: &Straight, known: Option<&Peer>, address: &Address) -> Res
 
 /// The peer of the own daemon that is meant, if there is a daemon and it knows one.
 async fn known(session: &Session, wanted: &str) -> Option<Peer> {
-    let known = session.link().ok()?.call(&PeerList {}).await.ok()?;
-    let is_it = |peer: &&Peer| peer.name.as_deref() == Some(wanted) || peer.hostname.eq_ignore_ascii_case(wanted) || peer.node_id == wanted;
-    known.peers.iter().find(is_it).cloned()
+    session.link().ok()?.call(&PeerFind { node_id: wanted.to_owned() }).await.ok()
 }

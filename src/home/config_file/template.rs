@@ -26,7 +26,7 @@ auth:
   allowedKeys: {{}}              # peer name: key shared with that peer
 
 tls:
-  enabled: true                # plaintext from other machines is refused; this release serves TLS not yet, so only this machine is
+  enabled: true                # plaintext from other machines is refused
   pinnedCerts: {{}}              # peer name: SHA-256 of its certificate
 
 execution:
