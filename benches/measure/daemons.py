@@ -111,23 +111,44 @@ def start(bench, name, **options):
 
 
 class Pair:
-    """Two daemons that know each other: `a`, whose command line is used, and `b`, which does the work."""
+    """Two daemons that are paired, so that they speak TLS: `a`, whose command line is used, and `b`, which does the work."""
 
     def __init__(self, bench):
-        key = secrets.token_hex(32)
-        self.b = start(bench, "b", peers={"a": {"key": key}})
+        self.b = start(bench, "b")
         try:
-            self.a = start(bench, "a", peers={"b": {"key": key, "port": self.b.port}})
+            self.a = start(bench, "a")
+            self.seconds_to_pair = self._pair()
         except BaseException:
-            self.b.stop()
+            self.__exit__()
             raise
+
+    def _pair(self):
+        """Seconds from the code being typed to the first call."""
+        a, b = self.a.connection, self.b.connection
+        code = json.loads(b.post("/pair/start", {}))["inviteCode"]
+        begun = time.perf_counter()
+        a.post("/pair/connect", {"address": "127.0.0.1", "port": self.b.port, "code": code})
+        for side in (b, a):
+            side.post("/pair/confirm", {"confirmed": True})
+        state = {"active": True, "revision": 0}
+        while state["active"]:
+            state = json.loads(a.get(f"/pair/status?wait=10&since={state['revision']}"))
+        if state["state"] != "completed":
+            raise Failed(f"the two could not be paired: {state}")
+        a.post("/peers/b/ping", {})
+        return time.perf_counter() - begun
+
+    def fingerprint(self):
+        """What `b` is known by."""
+        return json.loads(self.b.connection.get("/status"))["certificate"]["fingerprint"]
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.a.stop()
-        self.b.stop()
+        for daemon in (getattr(self, "a", None), self.b):
+            if daemon:
+                daemon.stop()
 
 
 class Connection:
@@ -164,6 +185,9 @@ class Connection:
 
     def get(self, path):
         return self.send(self.request("GET", path))
+
+    def post(self, path, body):
+        return self.send(self.request("POST", path, body))
 
     def drain(self, request, until):
         """Sends a request and reads a stream until `until` has been seen; answers how many bytes came."""

@@ -5,6 +5,8 @@ import os
 import pathlib
 import shlex
 import shutil
+import socket
+import ssl
 import statistics
 import subprocess
 import time
@@ -101,6 +103,31 @@ def idle(bench):
         bench.compare("idle CPU of a daemon with 20 peers", "% of a core", at_most(0.1), lambda: spent / 30 * 100, rounds=1)
 
 
+@group("trust")
+def trust(bench):
+    """Becoming peers, and being called by one over TLS."""
+
+    def pairing():
+        with Pair(bench) as pair:
+            return pair.seconds_to_pair * 1000
+
+    bench.compare("pairing, code typed to first call", "ms", at_most(1000), pairing)
+    with start(bench, "tls") as daemon:
+
+        def handshake():
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            samples = []
+            for _ in range(50):
+                with socket.create_connection(("127.0.0.1", daemon.port)) as plain:
+                    before = time.perf_counter()
+                    with context.wrap_socket(plain):
+                        samples.append((time.perf_counter() - before) * 1000)
+            return sorted(samples)[25]
+
+        bench.compare("TLS handshake, no session to resume", "ms", None, handshake)
+
+
 @group("exec")
 def execute(bench):
     """Running a command on a peer."""
@@ -112,7 +139,8 @@ def execute(bench):
         rival = needs(sshd, lambda: milliseconds(sshd.command(true, multiplexed=True)))
         bench.compare("exec true on a peer, warm", "ms", at_most_times(0.5), lambda: milliseconds(home.cli("exec", "b", true), home.env), rival, "ssh, ControlMaster")
         rival = needs(sshd, lambda: milliseconds(sshd.command(true), times=3))
-        bench.compare("exec true on a peer, ssh without reuse", "ms", at_most_times(1 / 8), lambda: milliseconds(home.cli("exec", "b", true), home.env), rival, "ssh")
+        straight = home.cli("exec", "-k", pair.b.home.key, "--fingerprint", pair.fingerprint(), f"127.0.0.1:{pair.b.port}", true)
+        bench.compare("exec true, new process, new TLS connection", "ms", at_most_times(1 / 8), lambda: milliseconds(straight, home.env), rival, "ssh, no reuse")
 
         connection = pair.b.connection
         request = connection.request("POST", "/execute", {"command": true})
