@@ -10,8 +10,7 @@ use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVe
 use tokio_rustls::rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
-use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{
     self, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, ServerConfig, SignatureScheme,
 };
@@ -43,29 +42,19 @@ pub struct Credentials {
     pub key: PrivateKeyDer<'static>,
 }
 
-impl Credentials {
-    fn certified(self) -> Result<Arc<CertifiedKey>> {
-        CertifiedKey::from_der(self.chain, self.key, &provider())
-            .map(Arc::new)
-            .map_err(|cause| Error::internal("the certificate and its key do not fit together", cause))
-    }
-}
-
-/// The serving half.
+/// The serving half. Clones are the same.
 #[derive(Clone)]
-pub struct Server {
-    acceptor: TlsAcceptor,
-    shown: Arc<Shown>,
-}
+pub struct Server(Arc<Mutex<TlsAcceptor>>);
 
-/// What is shown to whoever connects, now.
-#[derive(Debug)]
-struct Shown(Mutex<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for Shown {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(lock(&self.0).clone())
-    }
+fn acceptor(credentials: Credentials) -> Result<TlsAcceptor> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| Error::internal("TLS can't be set up", cause))?
+        .with_no_client_auth()
+        .with_single_cert(credentials.chain, credentials.key)
+        .map_err(|cause| Error::internal("the certificate and its key do not fit together", cause))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 impl Server {
@@ -74,23 +63,20 @@ impl Server {
     /// # Errors
     /// `INTERNAL_ERROR` where certificate and key are not a pair.
     pub fn new(credentials: Credentials) -> Result<Self> {
-        let shown = Arc::new(Shown(Mutex::new(credentials.certified()?)));
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(|cause| Error::internal("TLS can't be set up", cause))?
-            .with_no_client_auth()
-            .with_cert_resolver(shown.clone());
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), shown })
+        acceptor(credentials).map(|acceptor| Self(Arc::new(Mutex::new(acceptor))))
     }
-    /// Shows others from the next connection on.
+    /// Shows others from the next connection on, also to those who could resume an earlier one: who resumes sees no certificate.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
     pub fn renew(&self, credentials: Credentials) -> Result<()> {
-        *lock(&self.shown.0) = credentials.certified()?;
+        *lock(&self.0) = acceptor(credentials)?;
         Ok(())
     }
     /// The handshake with a client that begins one.
     pub async fn accept(&self, stream: Stream) -> io::Result<Stream> {
-        self.acceptor.accept(stream).await.map(|secured| Stream::tls(TlsStream::Server(secured)))
+        let acceptor = lock(&self.0).clone();
+        acceptor.accept(stream).await.map(|secured| Stream::tls(TlsStream::Server(secured)))
     }
 }
 
@@ -231,5 +217,53 @@ pub fn valid_until(certificate: &CertificateDer<'_>) -> Result<u64> {
     match verify(certificate, certificate, end_of_time) {
         Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => Ok(not_after.as_secs() * 1000),
         other => Err(Error::internal("the certificate can't be read", format!("{other:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{KeyPair, generate_simple_self_signed};
+    use tokio_rustls::rustls::SupportedProtocolVersion;
+    use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+    use tokio_rustls::rustls::version::{TLS12, TLS13};
+
+    use super::*;
+    use crate::net::memory::Memory;
+    use crate::net::{Address, Network};
+
+    /// A server that shows this certificate and signs with this key, fit together or not.
+    fn showing(certificate: &CertificateDer<'static>, key: &KeyPair, version: &'static SupportedProtocolVersion) -> TlsAcceptor {
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let key = provider().key_provider.load_private_key(key).unwrap();
+        let shown = Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![certificate.clone()], key)));
+        let config = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[version]).unwrap();
+        TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_cert_resolver(shown)))
+    }
+
+    async fn handshake(server: TlsAcceptor, expected: Option<Fingerprint>) -> std::result::Result<Fingerprint, Refused> {
+        let network = Network::Memory(Memory::default().host("kai"));
+        let mut listener = network.listen("0.0.0.0", 0).await.unwrap();
+        let address = Address::new("127.0.0.1", listener.port()).unwrap();
+        let serving = async { server.accept(listener.accept().await.unwrap().0).await };
+        let client = Client::new(expected).unwrap();
+        let asking = async { client.connect(network.dial(&address).await.unwrap()).await.map(|(_, shown)| shown) };
+        tokio::join!(serving, asking).1
+    }
+
+    /// known fault 5: a certificate is no secret. Who shows the pinned one without having its key is refused, also by those who
+    /// expect none.
+    #[tokio::test]
+    async fn a_certificate_without_its_key_proves_nothing() {
+        let made = generate_simple_self_signed(vec!["loopsy".into()]).unwrap();
+        let stranger = KeyPair::generate().unwrap();
+        let certificate = made.cert.der();
+        let pin = Fingerprint::of(certificate);
+        for version in [&TLS12, &TLS13] {
+            for expected in [Some(pin), None] {
+                assert_eq!(handshake(showing(certificate, &made.signing_key, version), expected).await.unwrap(), pin);
+                let refused = handshake(showing(certificate, &stranger, version), expected).await.unwrap_err();
+                assert!(matches!(&refused, Refused::Failed(error) if error.kind() == io::ErrorKind::InvalidData), "{refused:?}");
+            }
+        }
     }
 }
