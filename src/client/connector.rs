@@ -93,7 +93,7 @@ impl Pool {
             _ => None,
         }
     }
-    /// Ends the open connections, with whatever goes over them.
+    /// Ends the open connections, with whatever goes over them, and opens none any more.
     pub fn cut(&self) {
         lock(&self.connector.shared).cuts.cut();
     }

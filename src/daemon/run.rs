@@ -157,9 +157,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         audit,
         names,
         node_id: node_id.clone(),
-        node_of: Box::new(move |name, claimed| {
+        node_of: Box::new(move |name| {
             paired.heard(name);
-            known.node_of(name, claimed)
+            known.node_of(name)
         }),
         workers: connections.clone(),
     };

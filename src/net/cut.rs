@@ -56,21 +56,43 @@ impl Cut {
     }
 }
 
-/// Streams that are ended together. Those that are gone already cost nothing.
+/// Streams that are ended together, and none is opened any more then. Those that are gone already cost nothing.
 #[derive(Debug, Default)]
-pub struct Cuts(Vec<Weak<Cut>>);
+pub struct Cuts {
+    streams: Vec<Weak<Cut>>,
+    ended: bool,
+}
 
 impl Cuts {
-    /// One more stream.
+    /// One more stream; where the others were ended, it is too.
     pub fn add(&mut self, cut: &Arc<Cut>) {
-        // Looked through each time that it has doubled, so that adding stays cheap.
-        if self.0.len() == self.0.capacity() {
-            self.0.retain(|known| known.strong_count() > 0);
+        if self.ended {
+            return cut.cut();
         }
-        self.0.push(Arc::downgrade(cut));
+        // Looked through each time that it has doubled, so that adding stays cheap.
+        if self.streams.len() == self.streams.capacity() {
+            self.streams.retain(|known| known.strong_count() > 0);
+        }
+        self.streams.push(Arc::downgrade(cut));
     }
     /// Ends them.
     pub fn cut(&mut self) {
-        self.0.drain(..).filter_map(|cut| cut.upgrade()).for_each(|cut| cut.cut());
+        self.ended = true;
+        self.streams.drain(..).filter_map(|cut| cut.upgrade()).for_each(|cut| cut.cut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_comes_too_late_is_ended_with_the_others() {
+        let (mut cuts, [first, late]) = (Cuts::default(), [Arc::<Cut>::default(), Arc::default()]);
+        cuts.add(&first);
+        assert!(!first.done.load(Ordering::SeqCst));
+        cuts.cut();
+        cuts.add(&late);
+        assert!([first, late].iter().all(|cut| cut.done.load(Ordering::SeqCst)));
     }
 }

@@ -17,6 +17,12 @@ pub(super) struct Lines {
     pools: Mutex<HashMap<String, Pool>>,
 }
 
+/// Whether connections are protected so: by the certificate that is pinned, or the one that this one took over from.
+fn is_protected(pool: &Pool, wanted: Security) -> bool {
+    let handed_over = |pin| matches!(pool.security(), Security::Pinned(_)) && pool.certificate() == Some(pin);
+    pool.security() == wanted || matches!(wanted, Security::Pinned(pin) if handed_over(pin))
+}
+
 impl Lines {
     pub(super) fn new(network: Network) -> Self {
         Self { network, pools: Mutex::default() }
@@ -26,7 +32,7 @@ impl Lines {
     fn pool(&self, name: &str, security: Security) -> Result<Pool> {
         let mut pools = lock(&self.pools);
         if let Some(pool) = pools.get(name) {
-            if pool.security() == security {
+            if is_protected(pool, security) {
                 return Ok(pool.clone());
             }
             pool.cut();
@@ -37,9 +43,9 @@ impl Lines {
     }
 
     /// Ends the connections to those that are not to be kept.
-    fn keep(&self, keep: impl Fn(&str, Security) -> bool) {
+    fn keep(&self, keep: impl Fn(&str, &Pool) -> bool) {
         lock(&self.pools).retain(|name, pool| {
-            let kept = keep(name, pool.security());
+            let kept = keep(name, pool);
             if !kept {
                 pool.cut();
             }
@@ -95,9 +101,10 @@ impl Peers {
         let mut changes = self.0.settings.changes();
         while changes.changed().await.is_ok() {
             let config = self.0.settings.get();
-            self.0.lines.keep(|name, security| {
-                let pinned = matches!(security, Security::Pinned(pin) if self.0.trust.pin_of(name).is_ok_and(|now| now == Some(pin)));
-                let plain = !matches!(security, Security::Pinned(_)) && !config.tls.pinned_certs.contains_key(name);
+            self.0.lines.keep(|name, pool| {
+                let pin = self.0.trust.pin_of(name).ok().flatten();
+                let pinned = pin.is_some_and(|pin| is_protected(pool, Security::Pinned(pin)));
+                let plain = !matches!(pool.security(), Security::Pinned(_)) && !config.tls.pinned_certs.contains_key(name);
                 config.auth.allowed_keys.contains_key(name) && (pinned || plain)
             });
         }
