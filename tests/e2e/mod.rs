@@ -6,6 +6,9 @@ mod endings;
 mod exec;
 mod files;
 mod hostile;
+mod namespaces;
+mod one_port;
+mod trust;
 mod volume;
 
 use std::path::Path;

@@ -10,3 +10,4 @@ pub mod proxy;
 pub mod raw;
 pub mod sim;
 pub mod stand_in;
+pub mod tls;

@@ -1,5 +1,7 @@
 //! Two machines that pair, driven by their owners' lines.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
 use loopsy::api::pairing::{PairConfirm, PairConnect, PairPhase, PairStart, PairState, PairStatus};
@@ -7,6 +9,9 @@ use loopsy::base::secret::Secret;
 use loopsy::base::{Error, Result};
 use loopsy::client::Link;
 use loopsy::net::Address;
+use serde_json::Value;
+
+use super::program::Program;
 
 /// A yes without more.
 pub fn yes() -> PairConfirm {
@@ -59,4 +64,14 @@ pub async fn pair(waiting: &Link, calling: &Link, to: &Address, answers: [PairCo
 /// What an answer failed with.
 pub fn failure<T>(result: Result<T>) -> Error {
     result.err().unwrap()
+}
+
+/// The same by `loopsy pair` on either machine, as scripts do it; `place` is where the waiting one is, as it is typed.
+pub fn by_program(waiting: &Program, calling: &Program, place: &str) {
+    let mut shown = waiting.command(&["pair", "--yes", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(shown.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    calling.ok(&["pair", place, "--code", told["inviteCode"].as_str().unwrap(), "--yes"]);
+    assert!(shown.wait().unwrap().success());
 }
