@@ -158,7 +158,7 @@ pub struct ContextCounts {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenApiGet {}
 impl Operation for OpenApiGet {
-    const SPEC: Spec = Spec::get("node.openapi", "/openapi.json").peers();
+    const SPEC: Spec = Spec::get("node.openapi", "/openapi.json");
     type Reply = One<Value>;
     fn example() -> Self {
         Self {}

@@ -21,6 +21,12 @@ pub const PEER: &str = "x-loopsy-peer";
 /// Longest message over a WebSocket, bytes; both ends hold to it.
 pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
+/// Whether whoever sent these headers reads trailers.
+pub fn reads_trailers(headers: &HeaderMap) -> bool {
+    let said = headers.get_all(http::header::TE).iter().filter_map(|value| value.to_str().ok());
+    said.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"))
+}
+
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text as one segment of a path (as JavaScript's `encodeURIComponent`, a little stricter).

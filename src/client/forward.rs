@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 
 use super::connector::Body;
 use super::link::Link;
-use crate::api::wire::{NODE_ID, PEER};
+use crate::api::wire::{NODE_ID, PEER, reads_trailers};
 use crate::base::Result;
 use crate::base::workers::Workers;
 
@@ -38,6 +38,19 @@ fn without(headers: &HeaderMap, left_out: &[&[HeaderName]]) -> HeaderMap {
         .collect()
 }
 
+/// Whether a header of an answer speaks to browsers, which this daemon does not answer.
+fn is_for_browsers(name: &HeaderName) -> bool {
+    *name == header::SET_COOKIE || name.as_str().starts_with("access-control-")
+}
+
+/// What of an answer's headers is passed back.
+fn back(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = without(headers, &[&HOP_BY_HOP]);
+    let unwanted: Vec<_> = kept.keys().filter(|name| is_for_browsers(name)).cloned().collect();
+    unwanted.iter().for_each(|name| drop(kept.remove(name)));
+    kept
+}
+
 impl Link {
     /// Sends a request on. An upgraded connection is carried by `workers` until either side ends it.
     pub async fn forward(&self, mut request: Request<Incoming>, workers: &Workers) -> Result<Response<Body>> {
@@ -47,7 +60,10 @@ impl Link {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let mut onward = self.request(parts.method, target, &[], body.map_err(Into::into).boxed_unsync())?;
         let mut headers = without(&parts.headers, &[&HOP_BY_HOP, &PRIVATE]);
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.remove(header::TE);
+        if reads_trailers(&parts.headers) {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
         self.identify(&mut headers)?;
         if let Some(protocol) = upgrade {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -66,7 +82,7 @@ impl Link {
             });
             let (mut parts, _) = response.into_parts();
             let protocol = parts.headers.get(header::UPGRADE).cloned();
-            parts.headers = without(&parts.headers, &[&HOP_BY_HOP]);
+            parts.headers = back(&parts.headers);
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             if let Some(protocol) = protocol {
                 parts.headers.insert(header::UPGRADE, protocol);
@@ -74,7 +90,7 @@ impl Link {
             return Ok(Response::from_parts(parts, http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync()));
         }
         let (mut parts, body) = response.into_parts();
-        parts.headers = without(&parts.headers, &[&HOP_BY_HOP]);
+        parts.headers = back(&parts.headers);
         Ok(Response::from_parts(parts, body.map_err(Into::into).boxed_unsync()))
     }
 }

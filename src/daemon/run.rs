@@ -157,9 +157,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         audit,
         names,
         node_id: node_id.clone(),
-        node_of: Box::new(move |name| {
+        node_of: Box::new(move |name, claimed| {
             paired.heard(name);
-            known.node_of(name)
+            known.node_of(name, claimed)
         }),
         workers: connections.clone(),
     };

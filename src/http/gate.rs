@@ -1,4 +1,5 @@
-//! The one order of a request: id, origin, caller, host, transport, route, permission, budget; then the operation; then one audit line.
+//! The one order of a request: id, origin, caller, host, transport, forwarding, route, permission, budget; then the operation;
+//! then one audit line.
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
@@ -18,7 +19,7 @@ use super::open::Entry;
 use super::routes::{Exchange, Forward, Outcome, Routes};
 use crate::api::caller::{Role, Told};
 use crate::api::wire::{NODE_ID, PEER};
-use crate::api::{Access, Caller, Payload, Spec};
+use crate::api::{Access, Caller, Payload};
 use crate::base::secret::Digest;
 use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result, clock, id};
@@ -50,8 +51,8 @@ pub struct Remote {
     pub entry: Arc<Entry>,
 }
 
-/// Tells the node id that a peer of a name is known by.
-pub type NodeOf = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Tells the node id of a peer of a name, which claims to have the one that comes second.
+pub type NodeOf = Box<dyn Fn(&str, Option<&str>) -> Option<String> + Send + Sync>;
 
 /// What the gate asks before an operation is reached.
 pub struct Gate {
@@ -67,7 +68,7 @@ pub struct Gate {
     pub names: Vec<String>,
     /// This node's id.
     pub node_id: String,
-    /// The node id that a peer of this name is known by.
+    /// The node id of the peer that calls.
     pub node_of: NodeOf,
     /// Where sockets run on.
     pub workers: Workers,
@@ -144,26 +145,24 @@ impl Gate {
             return Err(Error::new(Code::AuthForbidden, "the daemon does not answer web pages")
                 .hint("Call it from a program, without an Origin header."));
         }
-        let caller = self.identify(headers, remote).await;
-        if !matches!(&caller, Ok(caller) if caller.role != Role::Stranger) {
+        let identified = self.identify(headers, remote).await;
+        passage.caller = identified.as_ref().ok().cloned();
+        if passage.caller.as_ref().is_none_or(|caller| caller.role == Role::Stranger) {
             self.check_host(&request)?;
         }
-        let mut caller = passage.caller.insert(caller?).clone();
-        if let Some(peer) = text(headers, PEER) {
+        let found = routes.find(request.method(), request.uri().path());
+        let is_sent_on = headers.contains_key(PEER);
+        let is_open = !is_sent_on && found.as_ref().is_ok_and(|(route, _)| route.spec().access == Access::Open);
+        self.check_transport(is_open, passage.caller.as_ref(), remote)?;
+        let mut caller = identified?;
+        if is_sent_on {
             caller.may(Access::Owner, false)?;
             passage.operation = Some("forward");
-            let target = Some(format!("{peer}: {} {}", request.method(), request.uri().path()));
-            let peer = peer.to_owned();
-            let response = service.forward(&peer, request).await;
-            return Ok(match response {
-                Ok(response) => Outcome { response, target, error: None },
-                Err(error) => Outcome { target, ..Outcome::failed(&error) },
-            });
+            return self.send_on(service, request, &passage.request_id).await;
         }
-        let (route, params) = routes.find(request.method(), request.uri().path())?;
+        let (route, params) = found?;
         let spec = route.spec();
         passage.operation = Some(spec.name);
-        self.check_transport(spec, &caller, remote)?;
         caller.may(spec.access, spec.compat)?;
         // A resumed transfer is the same transfer.
         if !resumes(headers) {
@@ -175,10 +174,23 @@ impl Gate {
         Ok(route.handle(service.clone(), Exchange { caller, params, request, workers: self.workers.clone() }).await)
     }
 
+    /// Has a peer answer, under the same request id.
+    async fn send_on<S: Forward>(&self, service: &Arc<S>, mut request: Request<Incoming>, request_id: &str) -> Result<Outcome> {
+        let peer = addressee(request.headers())?;
+        let target = Some(format!("{peer}: {} {}", request.method(), request.uri().path()));
+        if let Ok(value) = HeaderValue::from_str(request_id) {
+            request.headers_mut().insert(REQUEST_ID, value);
+        }
+        Ok(match service.forward(&peer, request).await {
+            Ok(response) => Outcome { response, target, error: None },
+            Err(error) => Outcome { target, ..Outcome::failed(&error) },
+        })
+    }
+
     /// Finds out who calls.
     async fn identify(&self, headers: &HeaderMap, remote: &Remote) -> Result<Caller> {
         let address: IpAddr = remote.address.ip().to_canonical();
-        let presented = headers.get(header::AUTHORIZATION).map(|value| bearer(value).unwrap_or_default());
+        let presented = presented(headers);
         let role = match self.trust.authenticate(presented, address.is_loopback()) {
             Ok(role) => role,
             Err(error) => {
@@ -199,17 +211,18 @@ impl Gate {
         let claimed = text(headers, NODE_ID).filter(|id| id::is_token(id));
         let node_id = match &role {
             Role::Owner => self.node_id.clone(),
-            Role::Peer { name, .. } => (self.node_of)(name).or_else(|| claimed.map(str::to_owned)).unwrap_or_default(),
+            Role::Peer { name, .. } => (self.node_of)(name, claimed).unwrap_or_default(),
             Role::Stranger => String::new(),
         };
         Ok(Caller::new(role, node_id, address))
     }
 
+    /// Whatever host a request names must be this machine; one that names none could come from anywhere.
     fn check_host(&self, request: &Request<Incoming>) -> Result<()> {
-        let named =
-            text(request.headers(), header::HOST.as_str()).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
         let config = self.settings.get();
-        if named.is_some_and(|host| hosts::is_ours(host, &self.names, &config.server.allowed_hosts)) {
+        let in_headers = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+        let mut named = in_headers.chain(request.uri().authority().map(|authority| authority.as_str())).peekable();
+        if named.peek().is_some() && named.all(|host| hosts::is_ours(host, &self.names, &config.server.allowed_hosts)) {
             return Ok(());
         }
         Err(Error::new(Code::AuthForbidden, "the request names a host that is not this machine")
@@ -217,18 +230,21 @@ impl Gate {
     }
 
     /// Plaintext from elsewhere is refused where the configuration asks for TLS, and of peers that are known to speak it.
-    fn check_transport(&self, spec: &Spec, caller: &Caller, remote: &Remote) -> Result<()> {
-        if remote.transport == Transport::Tls || caller.address.is_loopback() || spec.access == Access::Open {
+    /// What is refused says nothing about a key that came along.
+    fn check_transport(&self, is_open: bool, caller: Option<&Caller>, remote: &Remote) -> Result<()> {
+        let address = remote.address.ip().to_canonical();
+        if remote.transport == Transport::Tls || address.is_loopback() {
             return Ok(());
         }
         let config = self.settings.get();
-        if let Some(name) = caller.peer().filter(|name| config.tls.pinned_certs.contains_key(*name)) {
-            tracing::warn!(peer = name, from = %caller.address, "a peer's key came in plaintext, where it may have been read");
+        let peer = caller.and_then(Caller::peer);
+        if let Some(name) = peer.filter(|name| config.tls.pinned_certs.contains_key(*name)) {
+            tracing::warn!(peer = name, from = %address, "a peer's key came in plaintext, where it may have been read");
             return Err(Error::new(Code::AuthTlsRequired, format!("the key of {name} came in plaintext, but {name} speaks TLS"))
                 .hint(format!("Somebody may have read it: pair with {name} again, which makes a new one.")));
         }
-        let excused = caller.peer().is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name));
-        if config.tls.enabled && !excused {
+        let excused = peer.is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name));
+        if config.tls.enabled && !is_open && !excused {
             return Err(Error::new(Code::AuthTlsRequired, "this daemon wants TLS from other machines")
                 .hint("Pair the two machines: loopsy pair. For a Node daemon, on the machine that was asked: loopsy connect."));
         }
@@ -267,6 +283,22 @@ fn resumes(headers: &HeaderMap) -> bool {
         let first = text(headers, name.as_str()).and_then(|range| range.strip_prefix(unit)?.split('-').next()?.parse::<u64>().ok());
         first.is_some_and(|first| first > 0)
     })
+}
+
+/// The key that is presented; empty, which nobody's is, where it is not presented as it should be or there are several.
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let first = all.next()?;
+    Some(bearer(first).filter(|_| all.next().is_none()).unwrap_or_default())
+}
+
+/// The one peer that a request is to be sent on to. A name may have letters that a header's text usually has not.
+fn addressee(headers: &HeaderMap) -> Result<String> {
+    let mut all = headers.get_all(PEER).iter();
+    match (all.next().map(|value| std::str::from_utf8(value.as_bytes())), all.next()) {
+        (Some(Ok(peer)), None) => Ok(peer.to_owned()),
+        _ => Err(Error::invalid(format!("{PEER}: it does not name one peer"))),
+    }
 }
 
 /// The key of an `Authorization: Bearer` header; the scheme's case does not matter.

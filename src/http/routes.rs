@@ -302,9 +302,7 @@ where
 /// HTTP/1.1 has room for the length of a body or for trailers: who says that it reads trailers gets them.
 fn length_or_trailers(parts: &Parts, mut response: Response<Body>) -> Response<Body> {
     if response.headers().contains_key(header::TRAILER) && parts.version < Version::HTTP_2 {
-        let wanted = parts.headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
-        let wanted = wanted.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"));
-        response.headers_mut().remove(if wanted { header::CONTENT_LENGTH } else { header::TRAILER });
+        response.headers_mut().remove(if wire::reads_trailers(&parts.headers) { header::CONTENT_LENGTH } else { header::TRAILER });
     }
     response
 }

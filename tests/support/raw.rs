@@ -1,9 +1,10 @@
 //! Requests as anybody could send them, outside of the typed client.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use loopsy::client::connector::Pool;
+use loopsy::api::wire::ERROR;
+use loopsy::client::connector::{Body, Pool, Security};
 use loopsy::net::{Address, Network};
 use serde_json::Value;
 
@@ -31,6 +32,10 @@ impl Answer {
         assert!(!json["error"]["message"].as_str().unwrap_or_default().is_empty(), "no message: {json}");
         json["error"]["code"].as_u64().unwrap_or_else(|| panic!("no code: {json}"))
     }
+    /// The number that a failure has, told in a header too; an answer to HEAD has no envelope.
+    pub fn failure(&self) -> Option<u64> {
+        self.header(ERROR).map(|number| number.parse().unwrap())
+    }
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -40,13 +45,27 @@ impl Raw {
     pub fn new(network: &Network, address: Address) -> Self {
         Self { pool: Pool::loopback(network), address }
     }
+    /// The same over TLS, whoever answers.
+    pub fn secured(network: &Network, address: Address) -> Self {
+        Self { pool: Pool::new(network, Security::Insecure).unwrap(), address }
+    }
     pub async fn send(&self, method: Method, target: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let uri = format!("http://{}{target}", self.address);
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()).unwrap();
+        self.exchange(request.body(Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()).unwrap()).await
+    }
+    /// Without a body, with headers that may be no text.
+    pub async fn send_raw(&self, method: Method, target: &str, headers: [(&str, &HeaderValue); 2]) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("http://{}{target}", self.address));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.exchange(request.body(Full::default().map_err(|never| match never {}).boxed_unsync()).unwrap()).await
+    }
+    async fn exchange(&self, request: Request<Body>) -> Answer {
         let response = self.pool.request(request).await.unwrap();
         let (parts, body) = response.into_parts();
         if parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {

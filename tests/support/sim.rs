@@ -35,7 +35,6 @@ pub struct Machine {
 impl Sim {
     /// A machine that trusts `peers` and knows where they are. `more` is appended to its configuration.
     pub async fn machine(&self, name: &str, peers: &[&str], more: &str) -> Machine {
-        let dir = tempfile::tempdir().unwrap();
         let keys: String = peers.iter().map(|peer| format!("    {peer}: {}\n", pair_key(name, peer))).collect();
         let manual: String = peers.iter().map(|peer| format!("    - {{address: {peer}, port: 19532, hostname: {peer}}}\n")).collect();
         let plain = peers.join(", ");
@@ -43,15 +42,36 @@ impl Sim {
         if !peers.is_empty() {
             config += &format!("  allowedKeys:\n{keys}tls:\n  allowPlaintext: [{plain}]\ndiscovery:\n  manualPeers:\n{manual}");
         }
-        if !more.lines().any(|line| line == "transfer:") {
+        self.configured(name, &(config + more)).await
+    }
+    /// A machine with this configuration.
+    pub async fn configured(&self, name: &str, config: &str) -> Machine {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config.to_owned();
+        if !config.lines().any(|line| line == "transfer:") {
             // A test leaves the home folder of whoever runs it alone.
             config += &format!("transfer:\n  allowedPaths: [{}]\n", dir.path().join("files").display());
         }
-        config += more;
         files::write_private(&dir.path().join("config.yaml"), config.as_bytes()).unwrap();
         let mut machine = Machine { host: self.memory.host(name), running: None, dir };
         machine.start().await;
         machine
+    }
+}
+
+/// The address of a host by its name.
+pub fn at(name: &str) -> Address {
+    Address::new(name, 19532).unwrap()
+}
+
+impl Sim {
+    /// Plaintext from a host that has no daemon.
+    pub fn plain(&self, from: &str, to: &str) -> Raw {
+        Raw::new(&Network::Memory(self.memory.host(from)), at(to))
+    }
+    /// The same over TLS.
+    pub fn tls(&self, from: &str, to: &str) -> Raw {
+        Raw::secured(&Network::Memory(self.memory.host(from)), at(to))
     }
 }
 
@@ -83,6 +103,6 @@ impl Machine {
     }
     /// Requests from this machine to the daemon of another.
     pub fn raw_to(&self, other: &str) -> Raw {
-        Raw::new(&self.network(), Address::new(other, 19532).unwrap())
+        Raw::new(&self.network(), at(other))
     }
 }

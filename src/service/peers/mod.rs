@@ -147,9 +147,19 @@ impl Peers {
         PeerCounts { total, online, offline: total - online }
     }
 
-    /// The node id under which a peer of this name is known.
-    pub fn node_of(&self, name: &str) -> Option<String> {
-        lock(&self.0.registry).by_name(name).map(|peer| peer.node_id.clone()).filter(|id| !id.starts_with("manual-"))
+    /// The node id of a peer of this name. A peer that has not introduced itself yet is believed what it claims, unless that
+    /// is this machine's own id or another peer's.
+    pub fn node_of(&self, name: &str, claimed: Option<&str>) -> Option<String> {
+        let mut registry = lock(&self.0.registry);
+        let known = registry.by_name(name).map(|peer| peer.node_id.clone()).filter(|id| !id.starts_with("manual-"));
+        known.or_else(|| {
+            let bearer = registry.by_id(claimed?).cloned().and_then(|mut row| {
+                self.complete(&mut row);
+                row.name.filter(|_| row.trusted)
+            });
+            let is_free = bearer.is_none_or(|bearer| bearer == name) && claimed != Some(self.0.identity.node_id.as_str());
+            claimed.filter(|_| is_free).map(str::to_owned)
+        })
     }
 
     /// The peer that a person or a program means: by name, hostname, node id or its beginning, or address.
