@@ -287,6 +287,10 @@ impl Pairing {
     pub fn heard(&self, name: &str) {
         if self.0.peers.heard(name) {
             self.0.changed.send_modify(|revision| *revision += 1);
+            if self.0.workers.stopping().is_cancelled() {
+                // Nobody would wait for the write. The peer's next call after the start confirms it as well.
+                return;
+            }
             let peers = self.0.peers.clone();
             self.0.workers.spawn("peer confirmed", async move {
                 if let Err(error) = peers.keep().await {
