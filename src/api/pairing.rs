@@ -132,15 +132,15 @@ pub struct PairConfirm {
     /// What the other machine may do here; all unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<Permission>>,
-    /// It may take the place of a machine that is known by its name or node id.
-    #[serde(default)]
-    pub replace: bool,
+    /// The entry whose place it may take: the name that `replaces` of the state told when the user agreed. None unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<String>,
 }
 impl Operation for PairConfirm {
     const SPEC: Spec = Spec::post("pair.confirm", "/pair/confirm");
     type Reply = One<PairState>;
     fn example() -> Self {
-        Self { confirmed: true, allow: Some(vec![Permission::Execute, Permission::Context]), replace: false }
+        Self { confirmed: true, allow: Some(vec![Permission::Execute, Permission::Context]), replace: None }
     }
 }
 

@@ -238,7 +238,7 @@ async fn a_newcomer_takes_no_known_machines_place() {
     let code = begin(&kai.link()).await;
     connect(&eve.link(), &kai.address(), &code).await.unwrap();
     assert_eq!(state(&kai.link()).await.replaces.as_deref(), Some("leo"));
-    kai.link().call(&PairConfirm { replace: true, ..yes() }).await.unwrap();
+    kai.link().call(&PairConfirm { replace: Some("leo".into()), ..yes() }).await.unwrap();
     eve.link().call(&yes()).await.unwrap();
     assert_eq!(end(&kai.link()).await.name.as_deref(), Some("leo"));
     assert_ne!(config(&kai).auth.allowed_keys["leo"].expose(), known.auth.allowed_keys["leo"].expose());

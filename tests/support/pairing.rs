@@ -15,7 +15,7 @@ use super::program::Program;
 
 /// A yes without more.
 pub fn yes() -> PairConfirm {
-    PairConfirm { confirmed: true, allow: None, replace: false }
+    PairConfirm { confirmed: true, ..PairConfirm::default() }
 }
 
 /// Makes the waiting side show a code.

@@ -197,7 +197,7 @@ impl Pairing<'_> {
         let name = printable(name);
         console.note(format!("{name} ({}) knows the code.", printable(address)));
         console.note(format!("Digits on both screens: {digits}"));
-        let answers = self.ask(&name, met.replaces.as_deref());
+        let answers = self.ask(&name, met.replaces);
         let (confirmed, replace) = tokio::select! {
             answers = answers => answers?,
             ended = until(link, |state| state.state.is_none_or(PairPhase::is_end)) => {
@@ -216,20 +216,15 @@ impl Pairing<'_> {
         outcome(until(link, |state| state.state.is_none_or(PairPhase::is_end)).await?)
     }
 
-    /// Whether the digits are the same, and whether an entry may be replaced.
-    async fn ask(&self, name: &str, replaces: Option<&str>) -> Result<(bool, bool)> {
+    /// Whether the digits are the same, and which entry may be replaced.
+    async fn ask(&self, name: &str, replaces: Option<String>) -> Result<(bool, Option<String>)> {
         let console = &self.session.console;
-        if self.args.yes {
-            return Ok((true, self.args.replace));
+        if !self.args.yes && !ask::yes(console, &format!("Does {name} show the same?")).await? {
+            return Ok((false, None));
         }
-        if !ask::yes(console, &format!("Does {name} show the same?")).await? {
-            return Ok((false, false));
-        }
-        let replace = match replaces {
-            Some(known) if !self.args.replace => ask::yes(console, &format!("This replaces {known}?")).await?,
-            _ => self.args.replace,
-        };
-        Ok((true, replace))
+        let Some(known) = replaces else { return Ok((true, None)) };
+        let is_agreed = self.args.replace || !self.args.yes && ask::yes(console, &format!("This replaces {}?", printable(&known))).await?;
+        Ok((true, Some(known).filter(|_| is_agreed)))
     }
 }
 

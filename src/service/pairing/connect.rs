@@ -141,7 +141,7 @@ impl Pairing {
         })?;
         let refused = if op.confirmed {
             let peer = agreed.agreement.peer();
-            self.0.peers.may_enrol(&peer.node_id, &peer.hostname, agreed.seen, op.replace).err()
+            self.0.peers.may_enrol(&peer.node_id, &peer.hostname, agreed.seen, op.replace.as_deref()).err()
         } else {
             Some(Error::new(Code::PairRejected, "the digits were not confirmed here"))
         };
@@ -177,7 +177,7 @@ impl Pairing {
         let enrolled = match enrolment(card, host, agreed.agreement.pair_key(), is_proved, None) {
             Ok(mut new) => {
                 new.address.port = agreed.link.target().port;
-                self.0.peers.enrol(new, choices.allow, choices.replace).await
+                self.0.peers.enrol(new, choices.allow, choices.replace.as_deref()).await
             }
             Err(error) => Err(error),
         };

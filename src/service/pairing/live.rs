@@ -14,7 +14,8 @@ use crate::base::{Code, Error, Fingerprint, Result};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Choices {
     pub(super) allow: Option<Vec<Permission>>,
-    pub(super) replace: bool,
+    /// The entry whose place the other machine may take.
+    pub(super) replace: Option<String>,
 }
 
 /// A pairing, by the side that this machine is on.

@@ -217,7 +217,7 @@ impl Pairing {
             let node_id = card.node_id.clone();
             let confirm_by = Some(clock::now() + UNCONFIRMED.as_millis() as Millis);
             let outcome = match enrolment(card, &from.to_string(), key, is_proved, confirm_by) {
-                Ok(new) => pairing.0.peers.enrol(new, choices.allow, choices.replace).await,
+                Ok(new) => pairing.0.peers.enrol(new, choices.allow, choices.replace.as_deref()).await,
                 Err(error) => Err(error),
             };
             let is_written = outcome.is_ok();

@@ -51,9 +51,10 @@ impl Peers {
     /// Makes the machine a trusted peer: key, pin and permissions in one change of the configuration, and its row.
     ///
     /// # Errors
-    /// `PAIR_REJECTED` where it claims to be a machine that is known, does not prove it, and may not `replace` it; what a
+    /// `PAIR_REJECTED` where it claims to be a machine that is known and does not prove it, unless that is the entry that the
+    /// user agreed to `replace`; where it names a known machine's certificate without proof, or two known machines; what a
     /// change of the configuration fails with. Nothing is changed then.
-    pub async fn enrol(&self, new: Enrolment, allow: Option<Vec<Permission>>, replace: bool) -> Result<Peer> {
+    pub async fn enrol(&self, new: Enrolment, allow: Option<Vec<Permission>>, replace: Option<&str>) -> Result<Peer> {
         let Slot { name, is_taken } = {
             let registry = lock(&self.0.registry);
             slot(&self.0.settings.get(), &registry, &self.0.identity.hostname, &new, replace)?
@@ -104,15 +105,13 @@ impl Peers {
     ///
     /// # Errors
     /// As [`Peers::enrol`].
-    pub fn may_enrol(&self, node_id: &str, hostname: &str, fingerprint: Option<Fingerprint>, replace: bool) -> Result<()> {
+    pub fn may_enrol(&self, node_id: &str, hostname: &str, fingerprint: Option<Fingerprint>, replace: Option<&str>) -> Result<()> {
         let config = self.0.settings.get();
-        let is_stranger = fingerprint.is_some_and(|fingerprint| pinned(&config, &fingerprint).is_none());
-        if replace || !is_stranger {
-            return Ok(());
-        }
+        let Some(fingerprint) = fingerprint else { return Ok(()) };
+        let pinned = pinned(&config, &fingerprint);
         match known(&config, &lock(&self.0.registry), node_id) {
-            Some(name) => Err(refused(hostname, &name)),
-            None => Ok(()),
+            Some(name) if pinned.as_deref().or(replace) != Some(&name) => Err(refused(hostname, &name)),
+            _ => Ok(()),
         }
     }
 
@@ -189,20 +188,30 @@ fn refused(hostname: &str, name: &str) -> Error {
         .hint(format!("If that is right, pair with --replace, or first: loopsy peers remove {name}"))
 }
 
-fn slot(config: &Config, registry: &Registry, own: &str, new: &Enrolment, replace: bool) -> Result<Slot> {
-    let pinned = pinned(config, &new.fingerprint);
-    let may_take = replace || (pinned.is_some() && new.is_proved);
-    if let Some(name) = pinned.or_else(|| known(config, registry, &new.node_id)) {
-        if may_take {
-            return Ok(Slot { name, is_taken: true });
-        }
-        return Err(refused(&new.hostname, &name));
+/// A certificate that is not proved, and a node id and certificate of two machines, nobody can agree to: what the user was
+/// shown says nothing of them.
+fn impossible(hostname: &str, name: &str) -> Error {
+    Error::new(Code::PairRejected, format!("{hostname} claims to be {name}, and does not prove it"))
+        .hint(format!("Somebody may pretend to be {name}. If that is not so, first: loopsy peers remove {name}"))
+}
+
+/// The entry for a newcomer. Whoever proves a pinned certificate has that entry; any other entry that is there is taken only
+/// where it is the one of this name that the user agreed to `replace`.
+fn slot(config: &Config, registry: &Registry, own: &str, new: &Enrolment, replace: Option<&str>) -> Result<Slot> {
+    let is_agreed = |name: &str| replace == Some(name);
+    match (pinned(config, &new.fingerprint), known(config, registry, &new.node_id)) {
+        (Some(pinned), _) if !new.is_proved => return Err(impossible(&new.hostname, &pinned)),
+        (Some(pinned), Some(known)) if pinned != known => return Err(impossible(&new.hostname, &known)),
+        (Some(name), _) => return Ok(Slot { name, is_taken: true }),
+        (None, Some(name)) if is_agreed(&name) => return Ok(Slot { name, is_taken: true }),
+        (None, Some(name)) => return Err(refused(&new.hostname, &name)),
+        (None, None) => {}
     }
     let base = id::to_name(&new.hostname);
     let is_ours = |name: &str| RESERVED.contains(&name) || name.eq_ignore_ascii_case(&id::to_name(own));
     match bearer(config, registry, &base) {
         None if !is_ours(&base) => return Ok(Slot { name: base, is_taken: false }),
-        Some(name) if replace => return Ok(Slot { name, is_taken: true }),
+        Some(name) if is_agreed(&name) => return Ok(Slot { name, is_taken: true }),
         _ => {}
     }
     let stem: String = base.chars().take(58).collect();
@@ -249,15 +258,17 @@ mod tests {
             confirm_by: None,
         }
     }
-    /// A machine called own that knows kai.
+    /// A machine called own that knows kai and leo.
     fn known() -> (Config, Registry) {
-        let pin = Fingerprint::of(b"kai's");
-        let text = format!("auth: {{allowedKeys: {{kai: 0123456789abcdef}}}}\ntls: {{pinnedCerts: {{kai: {pin}}}}}\n");
+        let [kai, leo] = ["kai's", "leo's"].map(|certificate| Fingerprint::of(certificate.as_bytes()));
+        let keys = "{kai: 0123456789abcdef, leo: fedcba9876543210}";
+        let text = format!("auth: {{allowedKeys: {keys}}}\ntls: {{pinnedCerts: {{kai: {kai}, leo: {leo}}}}}\n");
         let mut registry = Registry::default();
+        put(&mut registry, &newcomer("id-leo", "leo", "leo's"), "leo");
         put(&mut registry, &newcomer("id-kai", "kai", "kai's"), "kai");
         (parse(&text).unwrap().config, registry)
     }
-    fn name(new: &Enrolment, replace: bool) -> Result<(String, bool)> {
+    fn name(new: &Enrolment, replace: Option<&str>) -> Result<(String, bool)> {
         let (config, registry) = known();
         slot(&config, &registry, "own", new, replace).map(|slot| (slot.name, slot.is_taken))
     }
@@ -265,30 +276,50 @@ mod tests {
     /// known fault 29: whoever claims a known machine's id, certificate or name gets nothing that is that machine's.
     #[test]
     fn a_newcomer_gets_no_known_machines_entry() {
-        for claim in [
-            newcomer("id-kai", "kai", "eve's"),
-            newcomer("id-kai", "eve", "eve's"),
-            Enrolment { is_proved: false, ..newcomer("id-kai", "kai", "kai's") },
-            Enrolment { is_proved: false, ..newcomer("id-eve", "eve", "kai's") },
-        ] {
-            assert_eq!(name(&claim, false).unwrap_err().code, Code::PairRejected, "{claim:?}");
-            assert_eq!(name(&claim, true).unwrap(), ("kai".into(), true));
+        for claim in [newcomer("id-kai", "kai", "eve's"), newcomer("id-kai", "eve", "eve's")] {
+            for agreed in [None, Some("leo"), Some("eve")] {
+                assert_eq!(name(&claim, agreed).unwrap_err().code, Code::PairRejected, "{claim:?}");
+            }
+            assert_eq!(name(&claim, Some("kai")).unwrap(), ("kai".into(), true));
         }
         for (hostname, given) in
-            [("kai", "kai-2"), ("KAI", "KAI-2"), ("own", "own-2"), ("owner", "owner-2"), ("legacy", "legacy-2"), ("leo", "leo")]
+            [("kai", "kai-2"), ("KAI", "KAI-2"), ("own", "own-2"), ("owner", "owner-2"), ("legacy", "legacy-2"), ("zoe", "zoe")]
         {
-            assert_eq!(name(&newcomer("id-eve", hostname, "eve's"), false).unwrap(), (given.into(), false));
+            for agreed in [None, Some("leo")] {
+                assert_eq!(name(&newcomer("id-eve", hostname, "eve's"), agreed).unwrap(), (given.into(), false));
+            }
         }
-        assert_eq!(name(&newcomer("id-new", "kai", "new"), true).unwrap(), ("kai".into(), true));
-        assert_eq!(name(&newcomer("id-new", "own", "new"), true).unwrap(), ("own-2".into(), false));
-        let long = name(&newcomer("id-new", &"ä/".repeat(100), "new"), false).unwrap().0;
+        assert_eq!(name(&newcomer("id-new", "kai", "new"), Some("kai")).unwrap(), ("kai".into(), true));
+        assert_eq!(name(&newcomer("id-new", "own", "new"), Some("own")).unwrap(), ("own-2".into(), false));
+        let long = name(&newcomer("id-new", &"ä/".repeat(100), "new"), None).unwrap().0;
         id::check_name("name", &long).unwrap();
+    }
+
+    /// known fault 29: anybody can read a certificate off the wire; without its key it opens no entry, whatever was agreed to.
+    #[test]
+    fn a_certificate_that_is_not_proved_takes_nothing_whatever_the_user_agreed_to() {
+        for (node_id, hostname) in [("id-kai", "kai"), ("id-eve", "eve"), ("id-eve", "leo"), ("id-leo", "leo")] {
+            let claim = Enrolment { is_proved: false, ..newcomer(node_id, hostname, "kai's") };
+            for agreed in [None, Some("kai"), Some("leo")] {
+                assert_eq!(name(&claim, agreed).unwrap_err().code, Code::PairRejected, "{claim:?} {agreed:?}");
+            }
+        }
+    }
+
+    /// known fault 29: kai with leo's node id, or the other way, loses neither of the two entries.
+    #[test]
+    fn a_machine_that_is_two_known_ones_is_neither() {
+        for (node_id, certificate) in [("id-leo", "kai's"), ("id-kai", "leo's")] {
+            for agreed in [None, Some("kai"), Some("leo")] {
+                assert_eq!(name(&newcomer(node_id, "kai", certificate), agreed).unwrap_err().code, Code::PairRejected);
+            }
+        }
     }
 
     #[test]
     fn a_machine_that_proves_its_certificate_renews_its_own_entry() {
-        assert_eq!(name(&newcomer("id-kai", "kai", "kai's"), false).unwrap(), ("kai".into(), true));
-        assert_eq!(name(&newcomer("id-other", "renamed", "kai's"), false).unwrap(), ("kai".into(), true));
+        assert_eq!(name(&newcomer("id-kai", "kai", "kai's"), None).unwrap(), ("kai".into(), true));
+        assert_eq!(name(&newcomer("id-other", "renamed", "kai's"), None).unwrap(), ("kai".into(), true));
     }
 
     #[test]
