@@ -72,7 +72,7 @@ impl Caller {
     pub fn is_owner(&self) -> bool {
         self.role == Role::Owner
     }
-    /// The name for logs, budgets and ownership of jobs: `owner`, the peer's entry, or `stranger`.
+    /// The name for logs and budgets: `owner`, the peer's entry, or `stranger`.
     pub fn name(&self) -> &str {
         match &self.role {
             Role::Stranger => "stranger",
@@ -87,9 +87,14 @@ impl Caller {
             _ => None,
         }
     }
-    /// Whether what `owner` started is this caller's to see and to end: its own, or anything for the owner.
-    pub fn owns(&self, owner: &str) -> bool {
-        self.is_owner() || self.peer() == Some(owner)
+    /// Whether what a caller of this role started is this caller's to see and to end: its own, or anything for the owner. A name
+    /// alone says nothing: an entry may be called `owner`.
+    pub fn owns(&self, starter: &Role) -> bool {
+        match (&self.role, starter) {
+            (Role::Owner, _) => true,
+            (Role::Peer { name, legacy, .. }, Role::Peer { name: known, legacy: then, .. }) => name == known && legacy == then,
+            _ => false,
+        }
     }
     /// Whether this caller may use an operation.
     pub fn may(&self, access: Access, compat: bool) -> Result<()> {
@@ -137,6 +142,16 @@ mod tests {
         assert_eq!(code(&peer, Access::Owner, true), Some(Code::AuthForbidden));
         assert_eq!(code(&legacy, Access::Peers, true), None);
         assert_eq!(code(&legacy, Access::Peers, false), Some(Code::AuthForbidden));
-        assert!(peer.owns("kai") && !peer.owns("leo") && caller(Role::Owner).owns("leo"));
+    }
+
+    #[test]
+    fn a_peer_owns_what_it_started_and_no_name_makes_it_the_owner() {
+        let peer = |name: &str, legacy| Role::Peer { name: name.into(), permissions: Permission::ALL.to_vec(), legacy };
+        let narrowed = Role::Peer { name: "kai".into(), permissions: Vec::new(), legacy: false };
+        let kai = caller(peer("kai", false));
+        assert!(kai.owns(&peer("kai", false)) && kai.owns(&narrowed));
+        assert!(!kai.owns(&peer("leo", false)) && !kai.owns(&peer("kai", true)) && !kai.owns(&Role::Owner));
+        assert!(!caller(peer("owner", false)).owns(&Role::Owner) && !caller(Role::Stranger).owns(&Role::Stranger));
+        assert!([Role::Owner, peer("owner", false)].iter().all(|starter| caller(Role::Owner).owns(starter)));
     }
 }

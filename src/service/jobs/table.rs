@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Caller;
+use crate::api::caller::Role;
 use crate::api::execute::{Command, Job};
 use crate::api::node::JobCounts;
 use crate::base::sync::lock;
@@ -25,7 +26,7 @@ struct State {
 
 struct Entry {
     job: Job,
-    owner: String,
+    starter: Role,
     cancel: CancellationToken,
 }
 
@@ -55,17 +56,17 @@ impl Table {
             from_node_id: caller.node_id.clone(),
             pid: None,
         };
-        state.entries.push(Entry { job, owner: caller.name().to_owned(), cancel });
+        state.entries.push(Entry { job, starter: caller.role.clone(), cancel });
         Ok(Slot { table: self.clone(), id })
     }
 
     pub(super) fn list(&self, caller: &Caller) -> Vec<Job> {
-        lock(&self.state).entries.iter().filter(|entry| caller.owns(&entry.owner)).map(|entry| entry.job.clone()).collect()
+        lock(&self.state).entries.iter().filter(|entry| caller.owns(&entry.starter)).map(|entry| entry.job.clone()).collect()
     }
 
     pub(super) fn cancel(&self, caller: &Caller, id: &str) -> Result<()> {
         let state = lock(&self.state);
-        match state.entries.iter().find(|entry| entry.job.job_id == id && caller.owns(&entry.owner)) {
+        match state.entries.iter().find(|entry| entry.job.job_id == id && caller.owns(&entry.starter)) {
             Some(entry) => {
                 entry.cancel.cancel();
                 Ok(())

@@ -224,6 +224,17 @@ async fn jobs_are_seen_and_ended_by_their_owners_alone() {
     assert_eq!(jobs.cancel(&kai, job.id()).unwrap_err().code, Code::ExecJobNotFound);
 }
 
+/// A peer's entry may have any name: it is not the owner for being called so.
+#[tokio::test]
+async fn a_peer_called_owner_is_not_the_owner() {
+    let jobs = jobs();
+    let mut job = jobs.start(&owner(), command("sleep", &["60"]), Input::Given).await.unwrap();
+    assert!(jobs.list(&peer("owner")).is_empty());
+    assert_eq!(jobs.cancel(&peer("owner"), job.id()).unwrap_err().code, Code::ExecJobNotFound);
+    jobs.cancel(&owner(), job.id()).unwrap();
+    assert!(end(&mut job).await.killed);
+}
+
 #[tokio::test]
 async fn a_signal_reaches_the_command() {
     let jobs = jobs();

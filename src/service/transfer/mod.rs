@@ -200,7 +200,7 @@ fn split(path: &Path) -> Option<(&Path, OsString)> {
 /// Under what the unfinished file of an upload is kept: the same upload of the same caller finds it again, no other does.
 fn token(caller: &Caller, path: &Path, size: u64, modified: Option<i64>) -> String {
     let mut known = Sha256::default();
-    known.update(format!("{:?} {size} {modified:?} ", caller.name()).as_bytes());
+    known.update(format!("{:?} {size} {modified:?} ", caller.peer()).as_bytes());
     known.update(path.as_os_str().as_encoded_bytes());
     let mut token = known.finish();
     token.truncate(32);
