@@ -27,6 +27,11 @@ const IDLE: Duration = Duration::from_secs(45);
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Largest answer that is read whole, bytes.
+const ANSWER_LIMIT: usize = 512 * 1024 * 1024;
+/// The same of one who proved nothing.
+const STRANGER_LIMIT: usize = 64 * 1024;
+
 /// What protects a connection, which says whether a key may travel on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
@@ -85,6 +90,13 @@ impl Pool {
     /// What protects the connections.
     pub fn security(&self) -> Security {
         self.connector.security
+    }
+    /// Largest answer that is held in memory as a whole, bytes.
+    pub fn answer_limit(&self) -> usize {
+        match self.connector.security {
+            Security::Unproven => STRANGER_LIMIT,
+            _ => ANSWER_LIMIT,
+        }
     }
     /// The certificate that was shown last; none where nothing was shown yet, or plaintext was spoken.
     pub fn certificate(&self) -> Option<Fingerprint> {
@@ -161,7 +173,12 @@ impl Connector {
         match refused {
             Refused::Failed(_) if may_be_plain => {
                 let stream = self.network.dial(address).await.map_err(|error| unreachable(address, &error))?;
-                lock(&self.shared).spoken = Some(Spoken::Plaintext);
+                let mut shared = lock(&self.shared);
+                // Another connection may have found TLS meanwhile.
+                if let Some(Spoken::Tls(_)) = shared.spoken {
+                    return Err(self.explain(address, refused));
+                }
+                shared.spoken = Some(Spoken::Plaintext);
                 Ok(stream)
             }
             refused => Err(self.explain(address, refused)),
@@ -248,5 +265,84 @@ impl AsyncWrite for Dialled {
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::generate_simple_self_signed;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+    use super::*;
+    use crate::api::node::HealthGet;
+    use crate::client::Link;
+    use crate::net::Listener;
+    use crate::net::memory::Memory;
+
+    async fn listening() -> (Network, Listener, Address) {
+        let network = Network::Memory(Memory::default().host("kai"));
+        let listener = network.listen("0.0.0.0", 0).await.unwrap();
+        let address = Address::new("127.0.0.1", listener.port()).unwrap();
+        (network, listener, address)
+    }
+
+    /// known fault 5: who breaks one handshake off can't make the certificate of another forgotten, which pairing compares.
+    #[tokio::test]
+    async fn plaintext_never_takes_the_place_of_a_certificate() {
+        let made = generate_simple_self_signed(vec!["loopsy".into()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let server = tls::Server::new(tls::Credentials { chain: vec![made.cert.der().clone()], key }).unwrap();
+        let (network, mut listener, address) = listening().await;
+        let pool = Pool::new(&network, Security::Unproven).unwrap();
+        let uri: Uri = format!("http://{address}").parse().unwrap();
+        let slow = pool.connector.clone().connect(uri.clone());
+        let other = pool.connector.clone().connect(uri);
+        let serving = async {
+            let (held, _) = listener.accept().await.unwrap();
+            let (next, _) = listener.accept().await.unwrap();
+            let secured = server.accept(next).await.unwrap();
+            while pool.certificate().is_none() {
+                tokio::task::yield_now().await;
+            }
+            drop(held);
+            secured
+        };
+        let (slow, other, _secured) = tokio::join!(slow, other, serving);
+        assert!(slow.is_err() && other.is_ok());
+        assert_eq!(pool.certificate(), Some(Fingerprint::of(made.cert.der())));
+    }
+
+    /// Answers one request with a status and a JSON text of this length.
+    async fn answer(listener: &mut Listener, status: u16, length: usize) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut byte = [0];
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).await.unwrap();
+            asked.push(byte[0]);
+        }
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Whoever asked may have had enough by now.
+        let _ = stream.write_all(format!("\"{}\"", "x".repeat(length - 2)).as_bytes()).await;
+    }
+
+    /// Who proved nothing is not listened to for long, whether it answers or fails.
+    #[tokio::test]
+    async fn a_stranger_s_answer_is_short() {
+        let (network, mut listener, address) = listening().await;
+        let code = async |security, listener: &mut Listener, status, length| {
+            let link = Link::secured(&network, address.clone(), security).unwrap();
+            // Plaintext from the start, as if a handshake had failed.
+            lock(&link.pool().connector.shared).spoken = Some(Spoken::Plaintext);
+            let (asked, ()) = tokio::join!(link.call(&HealthGet {}), answer(listener, status, length));
+            asked.unwrap_err().code
+        };
+        for status in [200, 500] {
+            assert_eq!(code(Security::Unproven, &mut listener, status, STRANGER_LIMIT).await, Code::PeerHandshakeFailed);
+            assert_eq!(code(Security::Unproven, &mut listener, status, STRANGER_LIMIT + 1).await, Code::PeerUnreachable);
+            assert_eq!(code(Security::Loopback, &mut listener, status, STRANGER_LIMIT + 1).await, Code::PeerHandshakeFailed);
+        }
     }
 }

@@ -83,6 +83,13 @@ impl Link {
     pub fn may_carry_key(&self) -> Result<()> {
         self.pool.may_carry_key(&self.target)
     }
+    #[cfg(test)]
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+    pub(super) fn answer_limit(&self) -> usize {
+        self.pool.answer_limit()
+    }
     /// Where the line goes.
     pub fn target(&self) -> &Address {
         &self.target
@@ -103,7 +110,7 @@ impl Link {
         if has_body {
             request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        O::Reply::receive(self.send(request).await?).await
+        O::Reply::receive(self.send(request).await?, self.answer_limit()).await
     }
 
     /// Calls an operation whose body is bytes; a checksum among the pieces travels as a trailer.
@@ -133,7 +140,7 @@ impl Link {
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).map_err(|cause| Error::internal("a content type", cause))?);
         request.headers_mut().insert(header::TRAILER, HeaderValue::from_static(CHECKSUM));
-        O::Reply::receive(self.send(request).await?).await
+        O::Reply::receive(self.send(request).await?, self.answer_limit()).await
     }
 
     /// A request to the daemon, with everything that goes with each.
@@ -185,7 +192,7 @@ impl Link {
         if response.status().is_success() || response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
-        Err(receive::failure(response).await)
+        Err(receive::failure(response, self.answer_limit()).await)
     }
 
     /// Sends a request and answers whatever comes back.

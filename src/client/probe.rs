@@ -38,7 +38,7 @@ impl Link {
             let theirs = i64::try_from(theirs.as_millis()).unwrap_or(i64::MAX).saturating_add(500);
             theirs - i64::try_from(asked_at.midpoint(answered_at)).unwrap_or(i64::MAX)
         });
-        let health = <One<Health> as Receive>::receive(response).await?;
+        let health = <One<Health> as Receive>::receive(response, self.answer_limit()).await?;
         Ok(Seen { health, latency_ms: latency.as_secs_f64() * 1000.0, skew_ms })
     }
 }

@@ -42,6 +42,8 @@ enum Kind {
 pub struct Answers {
     body: BodyDataStream<Incoming>,
     kind: Kind,
+    /// Largest JSON answer, bytes.
+    limit: usize,
     ready: std::vec::IntoIter<sse::Received>,
 }
 
@@ -65,18 +67,18 @@ impl Link {
         if is_json {
             request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        Ok(Answers::of(self.send(request).await?))
+        Ok(Answers::of(self.send(request).await?, self.answer_limit()))
     }
 }
 
 impl Answers {
-    fn of(response: Response<Incoming>) -> Self {
+    fn of(response: Response<Incoming>, limit: usize) -> Self {
         let kind = match response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) {
             Some("text/event-stream") => Kind::Events(sse::Reader::default()),
             Some("application/json") => Kind::Json,
             _ => Kind::Bytes,
         };
-        Self { body: response.into_body().into_data_stream(), kind, ready: Vec::new().into_iter() }
+        Self { body: response.into_body().into_data_stream(), kind, limit, ready: Vec::new().into_iter() }
     }
 
     /// The next piece; none at the end.
@@ -88,7 +90,11 @@ impl Answers {
             Kind::Json => {
                 let mut whole = Vec::new();
                 while let Some(chunk) = self.body.next().await {
-                    whole.extend_from_slice(&chunk.map_err(broken)?);
+                    let chunk = chunk.map_err(broken)?;
+                    if whole.len() + chunk.len() > self.limit {
+                        return Err(Error::new(Code::PeerHandshakeFailed, format!("the answer has more than {} bytes", self.limit)));
+                    }
+                    whole.extend_from_slice(&chunk);
                 }
                 if whole.is_empty() {
                     Ok(None)

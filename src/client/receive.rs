@@ -14,15 +14,15 @@ use crate::api::transfer::{CHECKSUM, FILE_SIZE, MODE, MTIME, OFFSET};
 use crate::api::{Data, Download, Event, Events, File, Listed, Listing, Many, One, Piece, Reply, sse, wire};
 use crate::base::{Code, Error, Failure, Result};
 
-/// Largest JSON answer that is read whole, bytes.
-const ANSWER_LIMIT: usize = 512 * 1024 * 1024;
-/// Largest failure that is read, bytes.
+/// Largest failure that is read, bytes: it may hold the value that it is about.
 const FAILURE_LIMIT: usize = 8 * 1024 * 1024;
 
 /// A shape of reply that can be asked for.
 pub trait Receive: Reply {
-    /// Reads the response.
-    fn receive(response: Response<Incoming>) -> impl Future<Output = Result<Self::Value>> + Send;
+    /// Reads the response. What is held in memory as a whole has at most `limit` bytes; see [`Pool::answer_limit`].
+    ///
+    /// [`Pool::answer_limit`]: super::connector::Pool::answer_limit
+    fn receive(response: Response<Incoming>, limit: usize) -> impl Future<Output = Result<Self::Value>> + Send;
 }
 
 fn broken(cause: impl std::fmt::Display) -> Error {
@@ -39,15 +39,15 @@ async fn whole(body: Incoming, limit: usize) -> Result<Bytes> {
     Limited::new(body, limit).collect().await.map(|body| body.to_bytes()).map_err(broken)
 }
 
-async fn json<T: DeserializeOwned>(body: Incoming) -> Result<T> {
-    serde_json::from_slice(&whole(body, ANSWER_LIMIT).await?).map_err(strange)
+async fn json<T: DeserializeOwned>(body: Incoming, limit: usize) -> Result<T> {
+    serde_json::from_slice(&whole(body, limit).await?).map_err(strange)
 }
 
 /// The failure that an answer holds.
-pub(super) async fn failure(response: Response<Incoming>) -> Error {
+pub(super) async fn failure(response: Response<Incoming>, limit: usize) -> Error {
     let status = response.status();
     let code = number(response.headers(), wire::ERROR).and_then(|code| Code::from_number(code.try_into().ok()?));
-    let Ok(body) = whole(response.into_body(), FAILURE_LIMIT).await else { return broken(status) };
+    let Ok(body) = whole(response.into_body(), FAILURE_LIMIT.min(limit)).await else { return broken(status) };
     match serde_json::from_slice::<Failure>(&body) {
         Ok(failure) => failure.error,
         // The answer to HEAD has no body, and what is not Loopsy has other envelopes.
@@ -59,9 +59,9 @@ pub(super) async fn failure(response: Response<Incoming>) -> Error {
 }
 
 impl<T: Data> Receive for One<T> {
-    async fn receive(response: Response<Incoming>) -> Result<T> {
+    async fn receive(response: Response<Incoming>, limit: usize) -> Result<T> {
         let (parts, body) = response.into_parts();
-        let bytes = whole(body, ANSWER_LIMIT).await?;
+        let bytes = whole(body, limit).await?;
         if bytes.is_empty() {
             // The answer to HEAD: what there is to say is in a header.
             let offset = number(&parts.headers, OFFSET).unwrap_or(0);
@@ -72,7 +72,7 @@ impl<T: Data> Receive for One<T> {
 }
 
 impl<T: Event> Receive for Many<T> {
-    async fn receive(response: Response<Incoming>) -> Result<Events<T>> {
+    async fn receive(response: Response<Incoming>, _: usize) -> Result<Events<T>> {
         let body = response.into_body().into_data_stream();
         let state = (body, sse::Reader::default(), Vec::new().into_iter(), false);
         Ok(Box::pin(stream::unfold(state, |(mut body, mut reader, mut ready, ended)| async move {
@@ -108,15 +108,15 @@ fn event<T: DeserializeOwned>(received: &sse::Received) -> Result<T> {
 }
 
 impl<T: Listed> Receive for Listing<T> {
-    async fn receive(response: Response<Incoming>) -> Result<Events<T>> {
-        let mut object: Value = json(response.into_body()).await?;
+    async fn receive(response: Response<Incoming>, limit: usize) -> Result<Events<T>> {
+        let mut object: Value = json(response.into_body(), limit).await?;
         let items: Vec<T> = serde_json::from_value(object[T::FIELD].take()).map_err(strange)?;
         Ok(Box::pin(stream::iter(items.into_iter().map(Ok))))
     }
 }
 
 impl Receive for File {
-    async fn receive(response: Response<Incoming>) -> Result<Download> {
+    async fn receive(response: Response<Incoming>, _: usize) -> Result<Download> {
         let (parts, body) = response.into_parts();
         let headers = parts.headers;
         let range = header(&headers, "content-range").and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
