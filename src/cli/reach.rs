@@ -44,5 +44,7 @@ fn security(straight: &Straight, known: Option<&Peer>, address: &Address) -> Res
 
 /// The peer of the own daemon that is meant, if there is a daemon and it knows one.
 async fn known(session: &Session, wanted: &str) -> Option<Peer> {
-    session.link().ok()?.call(&PeerFind { node_id: wanted.to_owned() }).await.ok()
+    let found = session.link().ok()?.call(&PeerFind { node_id: wanted.to_owned() }).await.ok();
+    // Who only announces himself is not known, whatever he calls himself.
+    found.filter(|peer| peer.trusted || peer.manually_added)
 }

@@ -75,6 +75,10 @@ impl Link {
             None => self.target.to_string(),
         }
     }
+    /// What protects the line.
+    pub fn security(&self) -> Security {
+        self.pool.security()
+    }
     /// The certificate that the other end showed last.
     pub fn certificate(&self) -> Option<Fingerprint> {
         self.pool.certificate()

@@ -37,9 +37,8 @@ impl Reloader {
     /// Reads the file and makes it hold. On an error the last good configuration stays.
     pub fn reload(&self) -> Result<Reloaded> {
         *lock(&self.seen) = stamp(&self.home);
-        let loaded = config_file::load(&self.home.config())?;
+        let loaded = self.settings.take_up(|| config_file::load(&self.home.config()))?;
         let restart_needed = differing(&self.started, &loaded.config);
-        self.settings.set(loaded.config);
         Ok(Reloaded { restart_needed, warnings: loaded.warnings })
     }
     /// Reloads if the file looks different from when it was last read; cheap enough to ask every second.

@@ -13,9 +13,6 @@ use crate::base::{Result, id, text};
 /// Keys of the Node version that mean nothing here and are no mistake.
 const NODE_KEYS: &[&str] = &["server.dataDir", "server.nodeId"];
 
-/// Names that callers without a key of their own have in logs and budgets.
-const RESERVED: &[&str] = &["owner", "stranger", "legacy"];
-
 /// Refuses values that can't be meant, with their line.
 pub fn bounds(text: &str, config: &Config) -> Result<()> {
     let refuse = |path: &[&str], what: &str| {
@@ -47,7 +44,7 @@ pub fn warnings(value: &Value, config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     unknown_keys(value, &schema(), "", &mut found);
     for name in config.auth.allowed_keys.keys() {
-        if RESERVED.contains(&name.as_str()) {
+        if id::is_reserved(name) {
             found.push(format!("auth.allowedKeys.{name}: '{name}' has a meaning of its own; give the peer another name"));
         } else if let Err(error) = id::check_name("peer", name) {
             found.push(format!("auth.allowedKeys: {error}"));

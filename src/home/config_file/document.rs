@@ -74,6 +74,10 @@ impl Document {
     pub fn get(&self, path: &[&str]) -> Option<&Value> {
         path.iter().try_fold(&self.value, |value, key| entry(value.as_mapping()?, key).map(|(_, value)| value))
     }
+    /// The text at a path.
+    pub fn text_at(&self, path: &[&str]) -> Option<&str> {
+        self.get(path)?.as_str()
+    }
     /// Sets the value at a path; what is missing on the way is made.
     pub fn set(&mut self, path: &[&str], value: impl Serialize) -> Result<()> {
         let value = serde_yaml::to_value(value).map_err(|error| Error::internal("a setting can't be written", error))?;

@@ -12,7 +12,8 @@ use super::Peers;
 use crate::api::node::{HealthGet, PROTOCOL_VERSION};
 use crate::api::peers::{PeerHandshake, PeerState};
 use crate::base::sync::lock;
-use crate::base::{Code, Error, Fingerprint, Result, clock};
+use crate::base::{Code, Error, Fingerprint, Result, clock, id};
+use crate::client::connector::Security;
 use crate::net::Address;
 
 /// How often a peer is asked.
@@ -122,25 +123,32 @@ impl Peers {
             self.save().await?;
         }
         recognised?;
-        if let (Some(name), Some(shown)) = (name, line.certificate()) {
-            self.handed_over(&name, shown).await?;
+        if let (Some(name), Security::Pinned(pin), Some(shown)) = (name, line.security(), line.certificate()) {
+            self.handed_over(&name, pin, shown).await?;
         }
         if acquainted { Ok(()) } else { self.introduce(address).await }
     }
 
-    /// Pins the certificate that a peer's pinned one was handed over to; the line took no other.
-    async fn handed_over(&self, name: &str, shown: Fingerprint) -> Result<()> {
-        match self.0.trust.pin_of(name)? {
-            Some(pin) if pin != shown => {
-                tracing::info!(peer = name, %shown, "the peer renewed its certificate");
-                let name = name.to_owned();
-                self.edit(move |document| document.set(&["tls", "pinnedCerts", &name], shown)).await
-            }
-            _ => Ok(()),
+    /// Pins the certificate that a peer's pinned one was handed over to; the line took no other. Where another is pinned by
+    /// now, or none, what the line saw is of the past.
+    async fn handed_over(&self, name: &str, pin: Fingerprint, shown: Fingerprint) -> Result<()> {
+        if pin == shown || self.0.trust.pin_of(name)? != Some(pin) {
+            return Ok(());
         }
+        tracing::info!(peer = name, %shown, "the peer renewed its certificate");
+        let path = name.to_owned();
+        self.edit(move |document| {
+            let path = ["tls", "pinnedCerts", &path];
+            let is_still = |text: &str| text.parse::<Fingerprint>().is_ok_and(|now| now == pin);
+            if document.text_at(&path).is_some_and(is_still) { document.set(&path, shown) } else { Ok(()) }
+        })
+        .await
     }
 
     fn recognise(&self, address: &Address, node_id: &str, version: &str) -> Result<()> {
+        if !id::is_node_id(node_id) {
+            return Err(Error::new(Code::PeerHandshakeFailed, format!("{address} gives a node id that is none")));
+        }
         if node_id == self.0.identity.node_id {
             return Err(Error::invalid(format!("{address} is this machine itself")).hint("Remove the entry: loopsy peers remove"));
         }
@@ -159,6 +167,7 @@ impl Peers {
             return Ok(());
         }
         let theirs = limited(self.link(&peer)?.call(&PeerHandshake(self.0.identity.clone()))).await?;
+        self.recognise(address, &theirs.node_id, &theirs.version)?;
         lock(&self.0.registry).recognise(address, &theirs.node_id, Some(&theirs))?;
         self.save().await
     }

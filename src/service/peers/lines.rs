@@ -14,7 +14,8 @@ use crate::net::{Address, Network};
 /// The connections to each peer, by its name.
 pub(super) struct Lines {
     network: Network,
-    pools: Mutex<HashMap<String, Pool>>,
+    /// The one in use is the last. Those before it are of certificates that were handed over: what is open there goes on.
+    pools: Mutex<HashMap<String, Vec<Pool>>>,
 }
 
 /// Whether connections are protected so: by the certificate that is pinned, or the one that this one took over from.
@@ -30,24 +31,24 @@ impl Lines {
 
     /// The connections to a peer. Those that were protected otherwise are ended.
     fn pool(&self, name: &str, security: Security) -> Result<Pool> {
-        let mut pools = lock(&self.pools);
-        if let Some(pool) = pools.get(name) {
-            if is_protected(pool, security) {
-                return Ok(pool.clone());
-            }
-            pool.cut();
+        let mut all = lock(&self.pools);
+        let pools = all.entry(name.to_owned()).or_default();
+        match pools.last() {
+            Some(pool) if pool.security() == security => return Ok(pool.clone()),
+            Some(pool) if is_protected(pool, security) => {}
+            _ => pools.drain(..).for_each(|pool| pool.cut()),
         }
         let pool = Pool::new(&self.network, security)?;
-        pools.insert(name.to_owned(), pool.clone());
+        pools.push(pool.clone());
         Ok(pool)
     }
 
     /// Ends the connections to those that are not to be kept.
     fn keep(&self, keep: impl Fn(&str, &Pool) -> bool) {
-        lock(&self.pools).retain(|name, pool| {
-            let kept = keep(name, pool);
+        lock(&self.pools).retain(|name, pools| {
+            let kept = pools.last().is_some_and(|pool| keep(name, pool));
             if !kept {
-                pool.cut();
+                pools.iter().for_each(Pool::cut);
             }
             kept
         });

@@ -24,6 +24,7 @@ use crate::api::peers::{Peer, PeerAdd, PeerRemoved, PeerState};
 use crate::base::sync::lock;
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result, id};
+use crate::home::config::ManualPeer;
 use crate::home::config_file::Document;
 use crate::home::settings::Settings;
 use crate::home::trust::Trust;
@@ -58,6 +59,8 @@ struct Inner {
     workers: Workers,
     identity: Identity,
     registry: Mutex<Registry>,
+    /// Held while the registry is written down.
+    saving: tokio::sync::Mutex<()>,
     /// Who is announced on the network now.
     sightings: Mutex<Sightings>,
     /// Addresses to be checked at once.
@@ -87,6 +90,7 @@ impl Peers {
             workers: workers.clone(),
             identity,
             registry: Mutex::new(registry),
+            saving: tokio::sync::Mutex::default(),
             sightings: Mutex::default(),
             hurried: Mutex::default(),
             check: Notify::new(),
@@ -107,7 +111,10 @@ impl Peers {
             match Address::new(&entry.address, entry.port) {
                 Ok(address) => {
                     let name = entry.hostname.as_deref().filter(|name| config.auth.allowed_keys.contains_key(*name));
-                    registry.enter(&address, None, entry.hostname.as_deref(), name);
+                    // A peer that proves itself is where it was last found, whatever a line says.
+                    if name.is_none_or(|name| !config.tls.pinned_certs.contains_key(name) || registry.by_name(name).is_none()) {
+                        registry.enter(&address, None, entry.hostname.as_deref(), name);
+                    }
                 }
                 Err(error) => warnings.push(format!("discovery.manualPeers: {error}")),
             }
@@ -129,9 +136,6 @@ impl Peers {
 
     /// Fills in what the configuration says of a peer.
     fn complete(&self, peer: &mut Peer) {
-        if peer.name.is_none() && self.0.trust.key_for(&peer.hostname).is_some() && !peer.node_id.starts_with("manual-") {
-            peer.name = Some(peer.hostname.clone());
-        }
         let pin = peer.name.as_deref().and_then(|name| self.0.trust.pin_of(name).ok().flatten());
         peer.fingerprint = pin.map(|pin| pin.to_string());
         peer.trusted = peer.name.as_deref().is_some_and(|name| self.0.trust.key_for(name).is_some());
@@ -151,7 +155,7 @@ impl Peers {
     /// is this machine's own id or another peer's.
     pub fn node_of(&self, name: &str, claimed: Option<&str>) -> Option<String> {
         let mut registry = lock(&self.0.registry);
-        let known = registry.by_name(name).map(|peer| peer.node_id.clone()).filter(|id| !id.starts_with("manual-"));
+        let known = registry.by_name(name).map(|peer| peer.node_id.clone()).filter(|id| !id.starts_with(id::MANUAL));
         known.or_else(|| {
             let bearer = registry.by_id(claimed?).cloned().and_then(|mut row| {
                 self.complete(&mut row);
@@ -170,9 +174,9 @@ impl Peers {
     /// Adds a machine, or changes its entry; asks it at once who it is.
     pub async fn add(&self, op: PeerAdd) -> Result<Peer> {
         let address = Address::new(&op.address, op.port)?;
-        let hostname = op.hostname.as_deref().map(|name| id::check_name("hostname", name)).transpose()?;
-        let mut name = op.name.as_deref().map(|name| id::check_name("name", name)).transpose()?.map(str::to_owned);
-        if let Some(node_id) = op.node_id.as_deref().filter(|id| !id::is_token(id)) {
+        let hostname = op.hostname.as_deref().map(|name| id::check_peer_name("hostname", name)).transpose()?;
+        let mut name = op.name.as_deref().map(|name| id::check_peer_name("name", name)).transpose()?.map(str::to_owned);
+        if let Some(node_id) = op.node_id.as_deref().filter(|id| !id::is_node_id(id)) {
             return Err(Error::invalid(format!("nodeId: {node_id:?} is not a node id")));
         }
         if let Some(key) = &op.key {
@@ -215,10 +219,12 @@ impl Peers {
         self.complete(&mut peer);
         let (address, port, name) = (peer.address.clone(), peer.port, peer.name.clone());
         let config = self.0.settings.get();
-        let listed = config.discovery.manual_peers.iter().any(|entry| entry.address == address && entry.port == port);
+        let is_its = |entry: &ManualPeer| {
+            entry.address == address && entry.port == port || name.is_some() && entry.hostname.as_deref() == name.as_deref()
+        };
+        let listed = config.discovery.manual_peers.iter().any(is_its);
         if name.is_some() || listed {
-            let rest: Vec<_> =
-                config.discovery.manual_peers.iter().filter(|entry| entry.address != address || entry.port != port).cloned().collect();
+            let rest: Vec<_> = config.discovery.manual_peers.iter().filter(|entry| !is_its(entry)).cloned().collect();
             self.edit(move |document| {
                 forget(document, name.as_deref().unwrap_or_default())?;
                 if listed { document.set(&["discovery", "manualPeers"], rest) } else { Ok(()) }
@@ -239,6 +245,7 @@ impl Peers {
         self.edit(move |document| forget(document, &name)).await?;
         if let Some(row) = lock(&self.0.registry).by_id(&peer.node_id) {
             row.name = None;
+            row.unconfirmed_until = None;
             row.manually_added = true;
         }
         self.save().await?;
@@ -247,7 +254,7 @@ impl Peers {
 
     /// Gives a machine another name; its key, pin and permissions go with it.
     pub async fn rename(&self, node_id: &str, name: String) -> Result<Peer> {
-        id::check_name("name", &name)?;
+        id::check_peer_name("name", &name)?;
         let peer = self.resolve(node_id)?;
         if lock(&self.0.registry).by_id(&peer.node_id).is_none() {
             return Err(Error::new(Code::PeerNotFound, format!("{} is not known, only announced", label(&peer)))
@@ -279,13 +286,14 @@ impl Peers {
 
     /// Changes the configuration, which holds at once.
     async fn edit(&self, change: impl FnOnce(&mut Document) -> Result<()> + Send + 'static) -> Result<()> {
-        let home = self.0.home.clone();
-        let loaded = blocking(move || config_file::edit(&home, change)).await??;
-        self.0.settings.set(loaded.config);
+        let (home, settings) = (self.0.home.clone(), self.0.settings.clone());
+        blocking(move || settings.take_up(|| config_file::edit(&home, change))).await??;
         Ok(())
     }
 
     async fn save(&self) -> Result<()> {
+        // One after the other, so that what is on disk at the end is the newest.
+        let _one = self.0.saving.lock().await;
         let (path, registry) = (self.0.home.peers(), lock(&self.0.registry).clone());
         blocking(move || json_file::write(&path, VERSION, &registry)).await?
     }
@@ -299,7 +307,7 @@ impl Peers {
 
     /// A peer introduces itself.
     pub fn handshake(&self, caller: &Caller, theirs: &Identity) -> Result<Identity> {
-        if !id::is_token(&theirs.node_id) {
+        if !id::is_node_id(&theirs.node_id) {
             return Err(Error::invalid("nodeId: it is not a node id"));
         }
         if theirs.node_id == self.0.identity.node_id {
@@ -309,7 +317,7 @@ impl Peers {
         if let Some(name) = caller.peer() {
             // Without a certificate an address proves nothing, but of this machine's own daemons.
             let followed = caller.address.is_loopback().then(|| Address::new(&caller.address.to_string(), theirs.port)).transpose()?;
-            lock(&self.0.registry).introduced(name, theirs, followed.as_ref())?;
+            lock(&self.0.registry).introduced(name, theirs, caller.address, followed.as_ref())?;
             if let (None, Ok(hint)) = (followed, Address::new(&caller.address.to_string(), theirs.port)) {
                 let (peers, name) = (self.clone(), name.to_owned());
                 self.0.workers.spawn_until_stop("follow peer", async move {

@@ -1,9 +1,12 @@
 //! The rows of the registry, and who is who among them. Pure: no clock, no network, no disk.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::api::node::Identity;
 use crate::api::peers::{Peer, PeerState};
+use crate::base::id::MANUAL;
 use crate::base::text::closest;
 use crate::base::{Code, Error, Result};
 use crate::net::Address;
@@ -35,7 +38,7 @@ impl From<Stored> for Registry {
 
 /// The id of a machine that has not answered yet.
 pub(super) fn manual_id(address: &Address) -> String {
-    format!("manual-{}:{}", address.host, address.port)
+    format!("{MANUAL}{}:{}", address.host, address.port)
 }
 
 impl Registry {
@@ -73,7 +76,7 @@ impl Registry {
             self.peers.len() - 1
         });
         let peer = &mut self.peers[at];
-        if peer.node_id.starts_with("manual-") {
+        if peer.node_id.starts_with(MANUAL) {
             peer.node_id = node_id.map_or_else(|| manual_id(address), str::to_owned);
         }
         peer.address.clone_from(&address.host);
@@ -88,37 +91,50 @@ impl Registry {
         peer
     }
 
-    /// Takes in who answered at an address. A row of the same id elsewhere is the same machine, and goes.
+    /// Takes in who answered at an address. A row of the same id elsewhere is the same machine, and one of the two goes: never
+    /// one that has a name, since an id alone proves nothing.
     ///
     /// # Errors
-    /// When the row belonged to another node: without a certificate nothing proves that the newcomer is its successor.
+    /// When the row belonged to another node, or two peers would be one: without a certificate nothing proves that.
     pub(super) fn recognise(&mut self, address: &Address, node_id: &str, identity: Option<&Identity>) -> Result<()> {
         let Some(row) = self.at(address) else { return Ok(()) };
-        if row.node_id != node_id && !row.node_id.starts_with("manual-") {
+        if row.node_id != node_id && !row.node_id.starts_with(MANUAL) {
             return Err(Error::new(Code::PeerHandshakeFailed, format!("another daemon answers at {address} than {} was", row.hostname))
                 .hint(format!("If that is right: loopsy peers remove {}, then add it again.", row.node_id)));
         }
-        node_id.clone_into(&mut row.node_id);
-        if let Some(identity) = identity {
-            describe(row, identity);
+        let (here, is_named) = ((row.address.clone(), row.port), row.name.is_some());
+        let is_here = |peer: &Peer| peer.address == here.0 && peer.port == here.1;
+        let other = self.peers.iter().find(|peer| peer.node_id == node_id && peer.name.is_some() && !is_here(peer));
+        match other {
+            Some(other) if is_named => {
+                let what = format!("the daemon at {address} has the node id of {}", label(other));
+                return Err(Error::new(Code::PeerHandshakeFailed, what)
+                    .hint("A data directory was copied: remove identity.json in one of the two. Or somebody claims to be the other."));
+            }
+            Some(_) => self.peers.retain(|peer| !is_here(peer)),
+            None => self.peers.retain(|peer| peer.node_id != node_id || is_here(peer)),
         }
-        let kept = (row.address.clone(), row.port);
-        self.peers.retain(|peer| peer.node_id != node_id || (peer.address == kept.0 && peer.port == kept.1));
+        if let Some(row) = self.at(address) {
+            node_id.clone_into(&mut row.node_id);
+            if let Some(identity) = identity {
+                describe(row, identity);
+            }
+        }
         Ok(())
     }
 
-    /// Takes in what a peer says of itself. Only its own row changes, and its address only where `followed`.
-    pub(super) fn introduced(&mut self, name: &str, identity: &Identity, followed: Option<&Address>) -> Result<()> {
+    /// Takes in what a peer says of itself, who calls `from` an address. Only its own row changes, and its address only where
+    /// `followed`. A row without a name becomes its own only where it calls from.
+    pub(super) fn introduced(&mut self, name: &str, identity: &Identity, from: IpAddr, followed: Option<&Address>) -> Result<()> {
         let other =
             self.peers.iter().any(|peer| peer.node_id == identity.node_id && peer.name.as_deref().is_some_and(|known| known != name));
         if other {
             return Err(Error::new(Code::PeerHandshakeFailed, format!("{name} claims the node id of another peer")));
         }
-        let at = self
-            .peers
-            .iter()
-            .position(|peer| peer.name.as_deref() == Some(name))
-            .or_else(|| self.peers.iter().position(|peer| peer.node_id == identity.node_id && peer.name.is_none()));
+        let at = self.peers.iter().position(|peer| peer.name.as_deref() == Some(name)).or_else(|| {
+            let is_there = |peer: &Peer| peer.address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == from);
+            self.peers.iter().position(|peer| peer.node_id == identity.node_id && peer.name.is_none() && is_there(peer))
+        });
         let row = match (at, followed) {
             (Some(at), _) => &mut self.peers[at],
             (None, Some(address)) => {
@@ -169,13 +185,11 @@ impl Registry {
     /// `PEER_NOT_FOUND` with the names that there are; `INVALID_REQUEST` when several fit.
     pub(super) fn resolve(&self, reference: &str) -> Result<&Peer> {
         let wanted = reference.trim();
-        let exact = |peer: &&Peer| peer.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(wanted)) || peer.node_id == wanted;
-        if let Some(peer) = self.peers.iter().find(exact) {
+        let all = |is_meant: &dyn Fn(&Peer) -> bool| self.peers.iter().filter(|peer| is_meant(peer)).collect::<Vec<&Peer>>();
+        // Names are this machine's own words; everything else is what others say of themselves, and means nothing that has a name.
+        if let [peer, ..] = all(&|peer| peer.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(wanted))).as_slice() {
             return Ok(peer);
         }
-        let by_hostname: Vec<&Peer> = self.peers.iter().filter(|peer| peer.hostname.eq_ignore_ascii_case(wanted)).collect();
-        let prefix = wanted.strip_prefix("loopsy-").unwrap_or(wanted);
-        let by_prefix = || self.peers.iter().filter(|peer| prefix.len() >= 4 && peer.node_id.starts_with(prefix)).collect::<Vec<_>>();
         let by_address = || {
             let Ok(address) = Address::parse(wanted, 0).or_else(|_| Address::parse(wanted, crate::api::peers::DEFAULT_PORT)) else {
                 return Vec::new();
@@ -185,7 +199,14 @@ impl Registry {
             let names_port = Address::parse(wanted, 0).is_ok();
             if names_port || !exact.is_empty() { exact } else { here }
         };
-        for found in [by_hostname, by_prefix(), by_address()] {
+        let is_ip = Address::parse(wanted, crate::api::peers::DEFAULT_PORT).is_ok_and(|address| address.ip().is_some());
+        let prefix = wanted.strip_prefix("loopsy-").unwrap_or(wanted);
+        let could_be_id =
+            prefix.len() >= 4 && (prefix.starts_with(MANUAL) || prefix.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
+        let by_id = |is_meant: &dyn Fn(&Peer) -> bool| if could_be_id { all(is_meant) } else { Vec::new() };
+        let by_hostname = if is_ip { Vec::new() } else { all(&|peer| peer.hostname.eq_ignore_ascii_case(wanted)) };
+        let (exactly, begun) = (by_id(&|peer| peer.node_id == wanted), by_id(&|peer| peer.node_id.starts_with(prefix)));
+        for found in [exactly, by_hostname, begun, by_address()] {
             match found.as_slice() {
                 [] => {}
                 [peer] => return Ok(peer),
@@ -247,6 +268,41 @@ mod tests {
         }
     }
 
+    const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 7));
+
+    /// Whoever is paired may call himself what he likes; what people type means whom they named.
+    #[test]
+    fn no_claimed_id_or_hostname_means_a_peer_that_has_the_name() {
+        let mut registry = Registry::default();
+        registry.enter(&address("10.0.0.66"), Some("kai"), Some("10.0.0.2"), Some("eve"));
+        registry.enter(&address("10.0.0.2"), Some("0f8fad5b-aaaa"), Some("kai-laptop"), Some("kai"));
+        registry.enter(&address("10.0.0.67"), Some("kai-laptop"), Some("0f8fad5b-aaaa"), Some("mallory"));
+        for reference in ["kai", "kai-laptop", "10.0.0.2", "10.0.0.2:19532", "0f8fad5b-aaaa"] {
+            assert_eq!(registry.resolve(reference).unwrap().name.as_deref(), Some("kai"), "{reference}");
+        }
+    }
+
+    /// An id alone proves nothing: a peer that has a name keeps its row, and no other takes it.
+    #[test]
+    fn a_claimed_id_takes_no_peers_row() {
+        let kai = |registry: &Registry| registry.peers.iter().filter(|peer| peer.name.as_deref() == Some("kai")).count();
+        let mut registry = Registry::default();
+        registry.enter(&address("10.0.0.2"), Some("id-kai"), Some("kai"), Some("kai"));
+        registry.enter(&address("10.0.0.66"), None, None, Some("eve"));
+        assert!(registry.recognise(&address("10.0.0.66"), "id-kai", None).is_err());
+        registry.enter(&address("10.0.0.67"), None, None, None);
+        registry.recognise(&address("10.0.0.67"), "id-kai", None).unwrap();
+        assert_eq!((kai(&registry), registry.peers.len()), (1, 2));
+        assert_eq!(registry.resolve("kai").unwrap().address, "10.0.0.2");
+
+        let mut registry = Registry::default();
+        registry.enter(&address("10.0.0.66"), Some("id-kai"), None, None);
+        registry.introduced("kai", &identity("id-kai", "kai"), FROM, None).unwrap();
+        assert_eq!(kai(&registry), 0, "the row at the liar's address does not become kai's");
+        registry.introduced("kai", &identity("id-kai", "kai"), "10.0.0.66".parse().unwrap(), None).unwrap();
+        assert_eq!(kai(&registry), 1);
+    }
+
     /// known fault 58: one machine is one row, however it was found.
     #[test]
     fn a_manual_entry_takes_the_real_id_and_swallows_its_double() {
@@ -274,8 +330,8 @@ mod tests {
         let mut registry = Registry::default();
         registry.enter(&address("10.0.0.2"), Some("id-kai"), Some("kai"), Some("kai"));
         registry.enter(&address("10.0.0.3"), Some("id-leo"), Some("leo"), Some("leo"));
-        assert!(registry.introduced("leo", &identity("id-kai", "kai"), None).is_err());
-        registry.introduced("leo", &identity("id-leo-2", "kai"), Some(&address("10.9.9.9"))).unwrap();
+        assert!(registry.introduced("leo", &identity("id-kai", "kai"), FROM, None).is_err());
+        registry.introduced("leo", &identity("id-leo-2", "kai"), FROM, Some(&address("10.9.9.9"))).unwrap();
         assert_eq!(registry.by_name("kai").unwrap().node_id, "id-kai");
         let leo = registry.by_name("leo").unwrap();
         assert_eq!((leo.node_id.as_str(), leo.hostname.as_str(), leo.address.as_str()), ("id-leo-2", "kai", "10.0.0.3"));
