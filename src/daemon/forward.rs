@@ -19,6 +19,7 @@ impl Forward for Daemon {
             let peer = self.peers.resolve(&peer)?;
             let link = self.peers.link(&peer)?;
             link.forward(request, &self.connections).await.map_err(|mut error| {
+                self.peers.suspect(&peer, error.code);
                 // People know the peer by its name, not by where it listens.
                 let name = peer.name.as_deref().unwrap_or(&peer.hostname);
                 error.message = error.message.replace(&link.target().to_string(), &format!("{name} ({})", link.target()));

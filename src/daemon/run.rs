@@ -81,8 +81,9 @@ pub struct Running {
 /// `CONFIG_INVALID` for a configuration that can't be meant, a second daemon for the same home, or a port in use.
 pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running> {
     clock::started();
-    let mut warnings = home.create()?;
+    // First, so that a folder that is not Loopsy's is left as it is.
     let loaded = config_file::load(&home.config())?;
+    let mut warnings = home.create()?;
     warnings.extend(loaded.warnings.iter().cloned());
     let config = loaded.config;
     if config.auth.api_key.is_none() {

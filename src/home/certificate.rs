@@ -65,7 +65,13 @@ impl Certificate {
                 "Restore it from a copy. Or remove the tls folder: a new certificate is then made, and every peer must be paired again.",
             )
         };
-        let text = |path: PathBuf| std::fs::read(&path).map_err(|error| unreadable(path, io_words(&error)));
+        let text = |path: PathBuf| {
+            std::fs::read(&path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::PermissionDenied => unreadable(path, io_words(&error))
+                    .hint("Make it readable for the user that runs Loopsy, and for nobody else: chown, then chmod 600."),
+                _ => unreadable(path, io_words(&error)),
+            })
+        };
         let certificates = text(home.certificate())?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&certificates)
             .collect::<std::result::Result<_, _>>()

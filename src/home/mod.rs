@@ -115,6 +115,14 @@ impl Home {
         self.root.join("sessions")
     }
 
+    /// Whether the directory is Loopsy's: it is not there yet, is empty, or holds something of Loopsy's.
+    pub fn is_ours(&self) -> bool {
+        let own =
+            [self.config(), self.identity(), self.peers(), self.context(), self.node_context(), self.pid_file(), self.logs(), self.tls()];
+        own.iter().any(|path| path.symlink_metadata().is_ok())
+            || std::fs::read_dir(&self.root).map_or_else(|_| !self.root.exists(), |mut entries| entries.next().is_none())
+    }
+
     /// Makes the directory and those in it, 0700, and tightens what is there already and open to others; answers a
     /// warning for each thing that was tightened.
     pub fn create(&self) -> Result<Vec<String>> {
@@ -122,6 +130,10 @@ impl Home {
             Error::new(Code::Config, format!("{}: {}", path.display(), io_words(error)))
                 .hint("Loopsy needs a data directory of its own that it may write; choose another with --data-dir.")
         };
+        if self.root.is_dir() && !self.is_ours() {
+            return Err(Error::new(Code::Config, format!("{} holds other things than Loopsy's", self.root.display()))
+                .hint("Loopsy needs a data directory of its own; choose another with --data-dir."));
+        }
         let mut warnings = Vec::new();
         for folder in [self.root.clone(), self.logs(), self.tls()] {
             if folder.is_dir() {
@@ -166,6 +178,18 @@ mod tests {
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert_eq!((mode(home.root()), mode(&home.config())), (0o700, 0o600));
         assert!(home.create().unwrap().is_empty());
+    }
+    #[test]
+    fn what_is_not_loopsys_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let thesis = dir.path().join("thesis.txt");
+        files::write_private(&thesis, b"").unwrap();
+        for path in [dir.path(), thesis.as_path()] {
+            set_mode(path, 0o755);
+        }
+        assert_eq!(Home::at(dir.path()).create().unwrap_err().code, Code::Config);
+        assert_eq!((mode(dir.path()), mode(&thesis)), (0o755, 0o755));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
     #[test]
     fn a_home_that_cannot_be_made_is_an_error_with_a_hint() {

@@ -15,6 +15,10 @@ pub fn home(scene: &Scene) -> Vec<Finding> {
         let made = root.to_owned();
         return vec![Finding::fail(format!("{shown} is missing"), "loopsy init").repair(move || make(&made))];
     }
+    if root.is_dir() && !scene.home.is_ours() {
+        let fix = "Say where Loopsy's is, --data-dir DIR or LOOPSY_DATA_DIR, or make one: loopsy init";
+        return vec![Finding::fail(format!("{shown} holds other things than Loopsy's"), fix)];
+    }
     let finding = match modes::check_writable(root) {
         _ if !root.is_dir() => Finding::fail(format!("{shown} is not a directory"), "Move that file away, then: loopsy init"),
         Ok(()) => Finding::ok(shown.to_string()),
@@ -38,6 +42,12 @@ pub fn file(scene: &Scene) -> Vec<Finding> {
         Err(error) if error.hint.as_deref().is_some_and(|hint| hint.contains("config check")) => {
             vec![Finding::fail(error.message.clone(), format!("Correct it in {}", scene.home.config().display()))]
         }
+        Err(error) if scene.home.config().exists() => {
+            vec![Finding::fail(
+                error.message.clone(),
+                format!("Make it readable for the user that runs Loopsy: {}", scene.home.config().display()),
+            )]
+        }
         Err(error) => vec![Finding::error(error, "loopsy init")],
         Ok(loaded) if loaded.warnings.is_empty() => vec![Finding::ok(scene.home.config().display().to_string())],
         Ok(loaded) => {
@@ -50,6 +60,9 @@ pub fn file(scene: &Scene) -> Vec<Finding> {
 /// Nothing of the data directory can be read by others.
 pub fn modes(scene: &Scene) -> Vec<Finding> {
     let home = &scene.home;
+    if !home.root().is_dir() || !home.is_ours() {
+        return Vec::new();
+    }
     let folders = [home.root().to_owned(), home.logs(), home.root().join("tls")];
     let inside = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flat_map(|entries| entries.flatten());
     let inside: Vec<PathBuf> =
@@ -58,7 +71,7 @@ pub fn modes(scene: &Scene) -> Vec<Finding> {
     open.sort();
     open.dedup();
     if open.is_empty() {
-        return if home.root().is_dir() { vec![Finding::ok("for their owner alone")] } else { Vec::new() };
+        return vec![Finding::ok("for their owner alone")];
     }
     open.into_iter().map(|path| open_to_others(scene, path)).collect()
 }

@@ -25,6 +25,9 @@ pub fn discovery(scene: &Scene) -> Vec<Finding> {
     }
     let said = scene.status.iter().flat_map(|status| &status.warnings).find_map(|warning| warning.strip_prefix(SUBJECT));
     let finding = match (&scene.multicast, said) {
+        (Err(error), None) if error.kind() == ErrorKind::NotConnected && scene.status.is_ok() => {
+            Finding::ok("on no IPv4 network; the daemon hears itself over IPv6")
+        }
         (Err(error), _) if error.kind() == ErrorKind::NotConnected => {
             Finding::warn("this machine is on no network, so it finds nobody", "Connect it to a network")
         }

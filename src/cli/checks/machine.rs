@@ -17,7 +17,7 @@ const LITTLE: u64 = 1024 * MIB;
 
 /// The folder of the logs can be written.
 pub fn logs(scene: &Scene) -> Vec<Finding> {
-    if !scene.home.root().is_dir() {
+    if !scene.home.root().is_dir() || !scene.home.is_ours() {
         return Vec::new();
     }
     let folder = scene.home.logs();

@@ -7,7 +7,7 @@ use serde_json::json;
 use serde_yaml::Value;
 
 use super::key;
-use crate::api::peers::{DEFAULT_PORT, PeerCheck, PeerFindings};
+use crate::api::peers::{DEFAULT_PORT, PeerCheck, PeerFind, PeerFindings};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::base::{Error, Result, id};
@@ -65,6 +65,7 @@ async fn plan(session: &Session, args: &Connect, config: &Config) -> Result<Opti
         None => ask::line(console, "Address of the other machine: ").await?,
     };
     let address = Address::parse(&text, DEFAULT_PORT)?;
+    refuse_announced(session, &text).await?;
     refuse_pairable(&address).await?;
     let usual = usual_name(&address);
     let name = match &args.name {
@@ -86,6 +87,17 @@ async fn plan(session: &Session, args: &Connect, config: &Config) -> Result<Opti
     console.note(PLAINTEXT);
     let agreed = ask::yes(console, &format!("Speak plaintext with {name}?")).await?;
     Ok(agreed.then_some(Plan { address, name }))
+}
+
+/// A machine that is announced under this name, and says that it speaks TLS, is to be paired.
+async fn refuse_announced(session: &Session, name: &str) -> Result<()> {
+    let Ok(link) = session.link() else { return Ok(()) };
+    match link.call(&PeerFind { node_id: name.to_owned() }).await {
+        Ok(peer) if !peer.trusted && !peer.manually_added && peer.tls == Some(true) => {
+            Err(pairable(name, &Address::new(&peer.address, peer.port)?))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A machine that speaks TLS runs this program, and is to be paired. One that does not answer yet may be anything.

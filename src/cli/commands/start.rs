@@ -8,9 +8,10 @@ use crate::api::node::{Health, HealthGet};
 use crate::base::{Code, Error, Result};
 use crate::cli::{Session, app, launch};
 use crate::client::Link;
-use crate::home::config_file;
 use crate::home::instance::Instance;
+use crate::home::{certificate, config_file};
 use crate::net::{Address, Network};
+use crate::platform::holder;
 
 /// How long whoever has the port has to say who it is.
 const WHO: Duration = Duration::from_secs(1);
@@ -21,8 +22,9 @@ pub fn run(session: &Session, args: &app::Start) -> Result<ExitCode> {
 
 /// Stops the daemon if it runs, and starts it.
 pub fn restart(session: &Session) -> Result<ExitCode> {
-    // With a wrong configuration the old daemon is better than none.
+    // With a wrong configuration or certificate the old daemon is better than none.
     config_file::load(&session.home.config())?;
+    certificate::load(&session.home)?;
     if let Some(running) = Instance::running(&session.home) {
         stop::end(session, &running)?;
     }
@@ -62,6 +64,9 @@ fn name_the_holder(session: &Session, port: u16, error: Error) -> Error {
             let message = format!("{}, by another Loopsy daemon (node {node_id})", error.message);
             Error { message, ..error }.hint("Stop that one, or choose another port: loopsy config set server.port <port>")
         }
-        Err(_) => error,
+        Err(_) => match holder::of_port(port) {
+            Some(holder) => Error { message: format!("{}, by {holder}", error.message), ..error },
+            None => error,
+        },
     }
 }

@@ -59,7 +59,7 @@ fn read(path: &Path) -> Result<String> {
             Error::new(Code::Config, format!("there is no configuration in {}", path.parent().unwrap_or(path).display()))
                 .hint("Create it with: loopsy init")
         }
-        _ => failed(io_words(&error)),
+        _ => failed(io_words(&error)).hint("Make it readable for the user that runs Loopsy."),
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();

@@ -76,7 +76,7 @@ impl Peers {
             return Err(error);
         }
         self.0.check.notify_one();
-        self.resolve(&new.node_id)
+        self.row(&new.node_id)
     }
 
     async fn write(&self, new: &Enrolment, name: &str, was_taken: bool, allow: Option<Vec<Permission>>) -> Result<()> {

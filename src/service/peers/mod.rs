@@ -171,6 +171,15 @@ impl Peers {
         self.find(reference)
     }
 
+    /// The peer with a node id.
+    fn row(&self, node_id: &str) -> Result<Peer> {
+        let mut peer = lock(&self.0.registry).by_id(node_id).cloned().ok_or_else(|| {
+            Error::new(Code::PeerNotFound, format!("there is no peer with the node id {node_id}")).hint("List them with: loopsy peers")
+        })?;
+        self.complete(&mut peer);
+        Ok(peer)
+    }
+
     /// Adds a machine, or changes its entry; asks it at once who it is.
     pub async fn add(&self, op: PeerAdd) -> Result<Peer> {
         let address = Address::new(&op.address, op.port)?;
@@ -213,10 +222,7 @@ impl Peers {
 
     /// Forgets a machine: entry, key, pin, permissions and its line in the configuration.
     pub async fn remove(&self, node_id: &str) -> Result<PeerRemoved> {
-        let mut peer = lock(&self.0.registry).by_id(node_id).cloned().ok_or_else(|| {
-            Error::new(Code::PeerNotFound, format!("there is no peer with the node id {node_id}")).hint("List them with: loopsy peers")
-        })?;
-        self.complete(&mut peer);
+        let peer = self.row(node_id)?;
         let (address, port, name) = (peer.address.clone(), peer.port, peer.name.clone());
         let config = self.0.settings.get();
         let is_its = |entry: &ManualPeer| {
@@ -249,7 +255,7 @@ impl Peers {
             row.manually_added = true;
         }
         self.save().await?;
-        self.resolve(&peer.node_id)
+        self.row(&peer.node_id)
     }
 
     /// Gives a machine another name; its key, pin and permissions go with it.
@@ -281,7 +287,7 @@ impl Peers {
             row.name = Some(name);
         }
         self.save().await?;
-        self.resolve(&peer.node_id)
+        self.row(&peer.node_id)
     }
 
     /// Changes the configuration, which holds at once.
@@ -298,11 +304,29 @@ impl Peers {
         blocking(move || json_file::write(&path, VERSION, &registry)).await?
     }
 
-    /// Asks a peer now. Its failure is the answer.
+    /// Asks a peer now whether it answers, and whether it takes our key. Its failure is the answer.
     pub async fn ping(&self, reference: &str) -> Result<Peer> {
         let peer = self.resolve(reference)?;
-        self.check(&Address::new(&peer.address, peer.port)?).await?;
-        self.resolve(&peer.node_id).or_else(|_| self.resolve(&place(&peer)))
+        let checked = self.check(&Address::new(&peer.address, peer.port)?).await;
+        if let Err(error) = checked {
+            self.suspect(&peer, error.code);
+            return Err(error);
+        }
+        let peer = self.row(&peer.node_id).or_else(|_| self.resolve(&place(&peer)))?;
+        if peer.trusted {
+            health::limited(self.link(&peer)?.call(&IdentityGet {})).await?;
+        }
+        Ok(peer)
+    }
+
+    /// A call to a peer failed. Where that says that it is gone, or another, it is asked at once and told as offline if so.
+    pub fn suspect(&self, peer: &Peer, code: Code) {
+        if matches!(code, Code::PeerUnreachable | Code::PeerOffline | Code::PeerCertMismatch) {
+            let doubted = lock(&self.0.registry).doubt(&peer.node_id);
+            if let Some(peer) = doubted {
+                self.hurry(&peer);
+            }
+        }
     }
 
     /// A peer introduces itself.

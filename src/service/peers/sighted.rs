@@ -166,7 +166,7 @@ impl Peers {
         }
     }
 
-    fn hurry(&self, peer: &Peer) {
+    pub(super) fn hurry(&self, peer: &Peer) {
         if let Ok(address) = Address::new(&peer.address, peer.port) {
             lock(&self.0.hurried).insert(address);
             self.0.check.notify_one();
