@@ -22,6 +22,7 @@ use crate::home::settings::Settings;
 use crate::home::trust::Trust;
 use crate::home::{Home, config_file, identity};
 use crate::http::audit::{Audit, Sink};
+use crate::http::crowd::Crowd;
 use crate::http::gate::Gate;
 use crate::http::limits::Limits;
 use crate::http::open::Open;
@@ -172,6 +173,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         connections: connections.clone(),
         tls: certificate.server(),
         open: open.clone(),
+        crowd: Crowd::new(host::descriptors()),
     });
     services.spawn_until_stop("revocation", async move {
         while changes.changed().await.is_ok() {

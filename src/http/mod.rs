@@ -1,7 +1,9 @@
 //! The half of HTTP that serves.
 
+pub mod activity;
 pub mod audit;
 pub mod body;
+pub mod crowd;
 pub mod gate;
 pub mod hosts;
 pub mod limits;

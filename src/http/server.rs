@@ -11,15 +11,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
+use super::activity::Activity;
+use super::crowd::Crowd;
 use super::gate::{Gate, Remote, Transport};
 use super::open::Open;
 use super::routes::{Forward, Routes};
 use crate::base::workers::Workers;
 use crate::net::{Listener, Stream, tls};
 
-/// A connection that says nothing for this long, or does not get through its TLS handshake, is closed.
+/// A connection that says nothing for this long, does not get through its TLS handshake, or asks nothing then, is closed.
 const SILENCE: Duration = Duration::from_secs(10);
-/// A request's head must arrive, and a quiet connection be used again, within this.
+/// A connection on which nothing is under way must be used again within this.
+const IDLE: Duration = Duration::from_secs(60);
+/// A request's head must arrive within this.
 const HEAD_LIMIT: Duration = Duration::from_secs(60);
 /// Largest head, bytes.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -42,6 +46,8 @@ pub struct Server<S> {
     pub tls: tls::Server,
     /// Those that are open.
     pub open: Open,
+    /// Those that came from elsewhere.
+    pub crowd: Crowd,
 }
 
 impl<S: Forward> Server<S> {
@@ -49,7 +55,15 @@ impl<S: Forward> Server<S> {
     pub async fn run(self: Arc<Self>, mut listener: Listener) {
         loop {
             match listener.accept().await {
-                Ok((stream, address)) => {
+                Ok((mut stream, address)) => {
+                    let ip = address.ip().to_canonical();
+                    if !ip.is_loopback() {
+                        let Some(place) = self.crowd.enter(ip) else {
+                            tracing::debug!(from = %address, "a connection is one too many");
+                            continue;
+                        };
+                        stream.keep(place);
+                    }
                     let server = self.clone();
                     self.connections.spawn("connection", async move { server.connection(stream, address).await });
                 }
@@ -83,33 +97,53 @@ impl<S: Forward> Server<S> {
             }
             Err(_) => return,
         };
+        let (cut, activity) = (stream.cut().clone(), Activity::default());
         let remote = Remote { address, transport, entry: self.open.enter(stream.cut()) };
-        let server = self.clone();
+        let (server, asked) = (self.clone(), activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (server, remote) = (server.clone(), remote.clone());
-            async move { Ok::<_, Infallible>(server.gate.answer(&server.routes, &server.service, &remote, request).await) }
-        });
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(1024 * 1024).keep_alive(true);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(Duration::from_secs(30)))
-            .max_header_list_size(HEAD_BYTES as u32)
-            .max_concurrent_streams(256)
-            .initial_stream_window_size(1024 * 1024)
-            .initial_connection_window_size(4 * 1024 * 1024);
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stopping.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+            let (server, remote, under_way) = (server.clone(), remote.clone(), asked.begin());
+            async move {
+                let answer = server.gate.answer(&server.routes, &server.service, &remote, request).await;
+                Ok::<_, Infallible>(answer.map(|body| under_way.sending(body)))
             }
+        });
+        let connection = builder().serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        tokio::pin!(connection);
+        let mut ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            // Who reads no more, because enough is under way, would not notice.
+            () = cut.done() => return,
+            () = activity.quiet(SILENCE, IDLE) => None,
+            () = stopping.cancelled() => None,
         };
-        if let Err(cause) = ended {
+        if ended.is_none() && (activity.was_asked() || stopping.is_cancelled()) {
+            connection.as_mut().graceful_shutdown();
+            let farewell = async {
+                tokio::time::sleep(SILENCE).await;
+                activity.quiet(SILENCE, IDLE).await;
+            };
+            ended = tokio::select! {
+                ended = connection => Some(ended),
+                () = cut.done() => None,
+                () = farewell => None,
+            };
+        }
+        if let Some(Err(cause)) = ended {
             tracing::debug!(%cause, from = %address, "a connection ended early");
         }
     }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(1024 * 1024).keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .max_header_list_size(HEAD_BYTES as u32)
+        .max_concurrent_streams(256)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024);
+    builder
 }

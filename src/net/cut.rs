@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
 
 /// The means to end one stream: at its next read or write, under way or to come, it is broken.
 #[derive(Debug, Default)]
@@ -13,6 +14,7 @@ pub struct Cut {
     done: AtomicBool,
     reader: AtomicWaker,
     writer: AtomicWaker,
+    others: Notify,
 }
 
 /// Which half of a stream waits.
@@ -28,6 +30,15 @@ impl Cut {
         self.done.store(true, Ordering::SeqCst);
         self.reader.wake();
         self.writer.wake();
+        self.others.notify_waiters();
+    }
+    /// Waits until the stream is ended, for who neither reads nor writes meanwhile.
+    pub async fn done(&self) {
+        // It hears from here on, so that nothing is missed between the two.
+        let told = self.others.notified();
+        if !self.done.load(Ordering::SeqCst) {
+            told.await;
+        }
     }
 
     /// A step of the stream, unless it has been ended.
@@ -85,6 +96,16 @@ impl Cuts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_hears_of_it_before_and_after() {
+        let cut = Cut::default();
+        let mut waiting = Box::pin(cut.done());
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        cut.cut();
+        waiting.await;
+        cut.done().await;
+    }
 
     #[test]
     fn a_stream_that_comes_too_late_is_ended_with_the_others() {

@@ -1,5 +1,6 @@
 //! Listen and dial: on sockets, or within the process for simulations.
 
+use std::any::Any;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -84,11 +85,12 @@ pub struct Stream {
     transport: Transport,
     peeked: Option<u8>,
     cut: Arc<Cut>,
+    kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Stream {
     fn over(transport: Transport) -> Self {
-        Self { transport, peeked: None, cut: Arc::default() }
+        Self { transport, peeked: None, cut: Arc::default(), kept: None }
     }
     fn tcp(stream: TcpStream) -> Self {
         Self::over(Transport::Tcp(stream))
@@ -98,6 +100,10 @@ impl Stream {
     }
     pub(super) fn tls(stream: TlsStream<Stream>) -> Self {
         Self::over(Transport::Tls(Box::new(stream)))
+    }
+    /// Keeps something for as long as the stream is open, whoever holds it.
+    pub fn keep(&mut self, kept: impl Any + Send + Sync) {
+        self.kept = Some(Box::new(kept));
     }
     /// The means to end this stream from outside.
     pub fn cut(&self) -> &Arc<Cut> {
@@ -133,7 +139,7 @@ macro_rules! each {
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { transport, peeked, cut } = self.get_mut();
+        let Self { transport, peeked, cut, .. } = self.get_mut();
         if let Some(byte) = peeked.take() {
             buf.put_slice(&[byte]);
             return Poll::Ready(Ok(()));

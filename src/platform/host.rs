@@ -27,6 +27,19 @@ fn first_label(name: &str) -> String {
     }
 }
 
+/// How many descriptors this process may have.
+#[cfg(unix)]
+pub fn descriptors() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX)
+}
+
+/// How many descriptors this process may have.
+#[cfg(not(unix))]
+pub fn descriptors() -> usize {
+    usize::MAX
+}
+
 /// The user's home folder; the root folder where there is none.
 pub fn home_dir() -> PathBuf {
     std::env::home_dir().filter(|home| home.is_absolute()).unwrap_or_else(|| PathBuf::from("/"))
