@@ -51,6 +51,26 @@ pub fn lines(ran: &Ran) -> Vec<Line> {
     lines
 }
 
+/// A mistyped data directory is somebody's own folder: it is told, and nothing in it is touched.
+#[test]
+fn what_is_not_loopsys_is_not_repaired() {
+    let program = Program::bare();
+    let root = program.home().root().to_owned();
+    std::fs::create_dir(&root).unwrap();
+    write_private(&root.join("thesis.txt"), b"").unwrap();
+    for path in [root.clone(), root.join("thesis.txt")] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let lines = repaired(&program);
+    assert!(lines.iter().any(|line| line.status == "fail" && line.message.contains("other things")), "{lines:?}");
+    assert!(lines.iter().all(|line| line.fixed.is_empty()), "{lines:?}");
+    program.fails(&["start"], 1);
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
+    for path in [root.clone(), root.join("thesis.txt")] {
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755, "{path:?}");
+    }
+}
+
 pub fn doctor(program: &Program) -> Vec<Line> {
     lines(&program.run(&["doctor", "--json"]))
 }

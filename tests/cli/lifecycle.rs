@@ -54,6 +54,20 @@ fn without_a_right_configuration_there_is_no_daemon() {
         Instance::acquire(&program.home()).expect("no daemon holds the home");
     }
 }
+/// What was wrong before an end is told before it: a daemon that could not come back is not stopped.
+#[test]
+fn a_restart_that_could_not_succeed_leaves_the_daemon_alone() {
+    let program = Program::ready();
+    program.ok(&["start"]);
+    let before = program.running().unwrap().pid;
+    let key = std::fs::read(program.home().certificate_key()).unwrap();
+    write_private(&program.home().certificate_key(), b"nonsense").unwrap();
+    assert!(program.fails(&["restart"], 1).contains("key.pem"));
+    assert_eq!(program.running().unwrap().pid, before);
+    write_private(&program.home().certificate_key(), &key).unwrap();
+    program.ok(&["restart"]);
+}
+
 /// known fault 59
 #[test]
 fn a_port_in_use_is_told_and_by_which_loopsy() {

@@ -181,6 +181,7 @@ async fn cut_off(how: &str, cut: impl FnOnce(&Paired)) -> Paired {
 fn refused(leo: &Node, words: &str) {
     let said = leo.program.fails(&["exec", "kai", "true"], 5);
     assert!(said.contains(words) && said.contains("loopsy pair") && said.lines().count() <= 2, "{said}");
+    assert!(leo.program.fails(&["peers", "ping", "kai"], 5).contains(words), "a peer that answers and refuses the key is not well");
 }
 
 /// known fault 62: whom kai revokes is cut off at once, and refused from then on.
