@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderValue, Method};
+use loopsy::api::execute::JobList;
 use loopsy::base::workers::Workers;
 use loopsy::daemon::routes::routes;
 use loopsy::net::Network;

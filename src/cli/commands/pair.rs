@@ -53,7 +53,7 @@ impl Pairing<'_> {
             other => return other.map(drop),
         };
         crate::home::config_file::load(&home.config())?;
-        if !self.args.yes && !self.session.wait(ask::yes(console, "Daemon is not running. Start it?"))? {
+        if !self.args.yes && !self.session.wait(ask::yes(console, "Daemon is not running. Start it?")).unwrap_or_default() {
             return Err(missing);
         }
         home.create()?.iter().for_each(|warning| console.warn(warning));
@@ -167,7 +167,8 @@ impl Pairing<'_> {
         let console = &self.session.console;
         let address = match link.call(&PeerFind { node_id: machine.to_owned() }).await {
             Ok(peer) => Address::new(&peer.address, peer.port)?,
-            Err(unknown) => Address::parse(machine, DEFAULT_PORT).map_err(|_| unknown)?,
+            Err(unknown) if unknown.code == Code::PeerNotFound => Address::parse(machine, DEFAULT_PORT).map_err(|_| unknown)?,
+            Err(several) => return Err(several),
         };
         for left in (0..TRIES).rev() {
             let code = match &self.args.code {
