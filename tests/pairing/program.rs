@@ -137,7 +137,8 @@ fn wrong_usage_and_wrong_codes_are_told() {
     assert!(leo.fails(&["pair", "127.0.0.1:1", "--allow", "everything"], 2).contains("There are: execute"));
     assert!(leo.fails(&["pair", "--code", "492817"], 2).contains("<MACHINE>"));
     // Nobody answers the question whether to start the daemon.
-    assert!(leo.fails(&["pair", "127.0.0.1:1"], 2).contains("Start it?"));
+    let said = leo.fails(&["pair", "127.0.0.1:1"], 3);
+    assert!(said.contains("Start it?") && said.ends_with("Start it with: loopsy start\n"), "{said}");
     leo.ok(&["start"]);
     assert!(leo.fails(&["pair", "127.0.0.1:1", "--code", "492817", "--yes"], 4).contains("127.0.0.1:1"));
     assert!(leo.fails(&["pair", "no/such", "--code", "492817", "--yes"], 4).contains("no/such"));

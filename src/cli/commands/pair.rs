@@ -53,7 +53,9 @@ impl Pairing<'_> {
             other => return other.map(drop),
         };
         crate::home::config_file::load(&home.config())?;
-        if !self.args.yes && !self.session.wait(ask::yes(console, "Daemon is not running. Start it?")).unwrap_or_default() {
+        let agreed = self.args.yes || self.session.wait(ask::yes(console, "Daemon is not running. Start it?")).unwrap_or_default();
+        if !agreed {
+            console.note("");
             return Err(missing);
         }
         home.create()?.iter().for_each(|warning| console.warn(warning));
