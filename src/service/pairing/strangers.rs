@@ -1,7 +1,7 @@
 //! How much work strangers can cause: a small budget for each address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::base::{Code, Error, Result};
 
 /// Steps of pairings a minute from one address.
 const STEPS: u32 = 60;
-/// Addresses remembered; a flood from more counts as one address.
+/// Addresses, or networks of IPv6, remembered; a flood from more counts as one address.
 const ADDRESSES: usize = 1024;
 
 /// How long they are remembered.
@@ -28,6 +28,14 @@ pub(super) struct Strangers(Mutex<Remembered>);
 struct Remembered {
     since: Option<Instant>,
     buckets: HashMap<IpAddr, Bucket>,
+}
+
+/// What counts as one address: of IPv6 the network, as each machine has all addresses of its own to call from.
+fn place(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
 }
 
 impl Strangers {
@@ -45,8 +53,9 @@ impl Strangers {
             *remembered = Remembered { since: Some(now), buckets: HashMap::new() };
         }
         let buckets = &mut remembered.buckets;
-        let is_new = !buckets.contains_key(&caller.address);
-        let counted = if is_new && buckets.len() >= ADDRESSES { Ipv4Addr::UNSPECIFIED.into() } else { caller.address };
+        let place = place(caller.address);
+        let is_new = !buckets.contains_key(&place);
+        let counted = if is_new && buckets.len() >= ADDRESSES { Ipv4Addr::UNSPECIFIED.into() } else { place };
         let taken = buckets.entry(counted).or_insert_with(|| Bucket::full(STEPS, now)).take(STEPS, now);
         taken.map_err(|wait| {
             let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
@@ -68,6 +77,12 @@ mod tests {
         let from = |number: u32| Caller::new(Role::Stranger, String::new(), Ipv4Addr::from(number).into());
         assert!((0..STEPS).all(|_| strangers.admit(&from(1)).is_ok()));
         assert_eq!(strangers.admit(&from(1)).unwrap_err().code, Code::RateLimited);
+        let v6 = |network: u128, host: u128| {
+            let address = Ipv6Addr::from_bits((0xfd00 << 112) | (network << 64) | host);
+            strangers.admit(&Caller::new(Role::Stranger, String::new(), address.into())).is_ok()
+        };
+        assert_eq!((0..200).filter(|host| v6(1, *host)).count(), STEPS as usize, "a machine has many addresses");
+        assert!(v6(2, 1));
         let passed = (10..5000).filter(|number| strangers.admit(&from(*number)).is_ok()).count();
         assert!(passed < ADDRESSES + STEPS as usize);
         assert!(lock(&strangers.0).buckets.len() <= ADDRESSES + 1);
