@@ -3,6 +3,7 @@
 //! A renewed certificate is signed with the key of the one before, and both are shown. A peer that pinned the old one takes
 //! that as the hand-over and pins the new one.
 
+use std::fs::File;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::base::clock::Millis;
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Fingerprint, Result};
 use crate::net::tls::{self, Credentials};
-use crate::platform::{files, host};
+use crate::platform::{files, host, modes};
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 /// How long a certificate is valid.
@@ -92,12 +93,13 @@ impl Certificate {
 /// # Errors
 /// `CONFIG_INVALID` where the one that is there can't be read. It is never replaced then: peers know this machine by it.
 pub fn load_or_create(home: &Home, hostname: &str, now: Millis) -> Result<Certificate> {
+    let _lock = lock(home)?;
     finish(home)?;
     if !home.certificate().exists() && !home.certificate_key().exists() {
         write(home, &make(hostname, now, None)?)?;
     }
     let certificate = Certificate::read(home)?;
-    if certificate.is_due(now) { renew(home, hostname, now) } else { Ok(certificate) }
+    if certificate.is_due(now) { next(home, hostname, now) } else { Ok(certificate) }
 }
 
 /// The certificate of a home as it is; none where none was made yet.
@@ -111,6 +113,25 @@ pub fn load(home: &Home) -> Result<Option<Certificate>> {
 
 /// Makes the next certificate, which the present one hands over to.
 pub fn renew(home: &Home, hostname: &str, now: Millis) -> Result<Certificate> {
+    let _lock = lock(home)?;
+    next(home, hostname, now)
+}
+
+/// One at a time makes a certificate, whichever process it is: two would mix their files.
+fn lock(home: &Home) -> Result<File> {
+    let failed = |error| unstorable(home, &error);
+    files::create_private_dir(&home.tls()).map_err(failed)?;
+    let lock = modes::open_lock(&home.certificate_lock()).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    Ok(lock)
+}
+
+fn unstorable(home: &Home, error: &std::io::Error) -> Error {
+    Error::new(Code::Config, format!("the certificate can't be stored: {}", io_words(error)))
+        .hint(format!("Check {}.", home.tls().display()))
+}
+
+fn next(home: &Home, hostname: &str, now: Millis) -> Result<Certificate> {
     let present = Certificate::read(home)?;
     let text = std::fs::read_to_string(home.certificate()).map_err(|cause| Error::internal("the certificate is gone", cause))?;
     write(home, &make(hostname, now, Some((&present, &text)))?)?;
@@ -137,11 +158,7 @@ fn make(hostname: &str, now: Millis, before: Option<(&Certificate, &str)>) -> Re
 /// Puts a key and its certificate in their places. They lie together in one file first, so that a crash between the two
 /// leaves a pair that [`finish`] completes.
 fn write(home: &Home, pair: &str) -> Result<()> {
-    let failed = |error: std::io::Error| {
-        Error::new(Code::Config, format!("the certificate can't be stored: {}", io_words(&error)))
-            .hint(format!("Check {}.", home.tls().display()))
-    };
-    files::create_private_dir(&home.tls()).map_err(failed)?;
+    let failed = |error| unstorable(home, &error);
     files::write_private(&home.new_certificate(), pair.as_bytes()).map_err(failed)?;
     let (key, chain) = pair.split_at(pair.find(BEGIN).unwrap_or(pair.len()));
     files::write_private(&home.certificate_key(), key.as_bytes()).map_err(failed)?;
@@ -254,6 +271,17 @@ mod tests {
         files::write_private(&home.certificate_key(), key.as_bytes()).unwrap();
         let mended = load_or_create(&home, "kai", clock::now()).unwrap();
         assert!(mended.fingerprint() != first.fingerprint() && !home.new_certificate().exists());
+    }
+
+    #[test]
+    fn several_who_renew_at_once_leave_one_whole_certificate() {
+        let (_dir, home) = home();
+        load_or_create(&home, "kai", clock::now()).unwrap();
+        std::thread::scope(|scope| {
+            let all = [(); 8].map(|()| scope.spawn(|| (0..8).try_for_each(|_| renew(&home, "kai", clock::now()).map(drop))));
+            all.into_iter().for_each(|one| one.join().unwrap().unwrap());
+        });
+        assert!(load(&home).unwrap().is_some() && !home.new_certificate().exists());
     }
 
     async fn handshake(server: &Certificate, expected: Fingerprint) -> std::result::Result<Fingerprint, tls::Refused> {

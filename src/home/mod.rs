@@ -86,6 +86,10 @@ impl Home {
     pub fn new_certificate(&self) -> PathBuf {
         self.tls().join("new.pem")
     }
+    /// The lock of whoever makes or renews the certificate.
+    pub fn certificate_lock(&self) -> PathBuf {
+        self.tls().join("lock")
+    }
     /// The folder of the logs.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
