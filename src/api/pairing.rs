@@ -42,6 +42,9 @@ pub struct PairStarted {
     pub invite_code: Secret,
     /// When it ends, milliseconds since the epoch.
     pub expires_at: u64,
+    /// Tells this pairing of this machine from the next.
+    #[serde(default)]
+    pub session: u64,
 }
 
 /// First step of the machine that has typed the code: it commits itself to its part of the keys without showing it.
@@ -129,6 +132,9 @@ pub struct PairExchanged {
 pub struct PairConfirm {
     /// Whether they are the same on both screens.
     pub confirmed: bool,
+    /// The digits that were compared: refused where they are not those of the pairing that is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sas: Option<String>,
     /// What the other machine may do here; all unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<Permission>>,
@@ -140,7 +146,7 @@ impl Operation for PairConfirm {
     const SPEC: Spec = Spec::post("pair.confirm", "/pair/confirm");
     type Reply = One<PairState>;
     fn example() -> Self {
-        Self { confirmed: true, allow: Some(vec![Permission::Execute, Permission::Context]), replace: None }
+        Self { confirmed: true, sas: None, allow: Some(vec![Permission::Execute, Permission::Context]), replace: None }
     }
 }
 
@@ -179,12 +185,15 @@ pub struct PairCancel {
     /// MAC under the keys of the pairing, base64url; the owner needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
+    /// The pairing that the owner means; whichever is live unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
 }
 impl Operation for PairCancel {
     const SPEC: Spec = Spec::post("pair.cancel", "/pair/cancel").open().limit(OPEN_LIMIT);
     type Reply = One<PairCancelled>;
     fn example() -> Self {
-        Self { session_id: Some("AAAAAAAAAAAAAAAAAAAAAA".into()), mac: Some("AAAA".into()) }
+        Self { session_id: Some("AAAAAAAAAAAAAAAAAAAAAA".into()), mac: Some("AAAA".into()), session: None }
     }
 }
 
@@ -316,6 +325,9 @@ pub struct PairState {
     /// The number of that failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<u16>,
+    /// Tells this pairing of this machine from the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
     /// Grows with every change.
     #[serde(default)]
     pub revision: u64,

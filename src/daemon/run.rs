@@ -130,7 +130,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let routes = routes();
     let ending = CancellationToken::new();
     let known = peers.clone();
-    let pairing = Pairing::start(home.clone(), network.clone(), identity.clone(), peers.clone(), &services);
+    let pairing = Pairing::start(certificate.clone(), network.clone(), identity.clone(), peers.clone(), &services);
     let paired = pairing.clone();
     let daemon = Arc::new(Daemon {
         reloader: Reloader::new(home.clone(), settings.clone()),
@@ -159,10 +159,8 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         audit,
         names,
         node_id: node_id.clone(),
-        node_of: Box::new(move |name, claimed| {
-            paired.heard(name);
-            known.node_of(name, claimed)
-        }),
+        node_of: Box::new(move |name, claimed| known.node_of(name, claimed)),
+        heard: Box::new(move |name, key| paired.heard(name, key)),
         workers: connections.clone(),
     };
     let loopback = loopback(&listener);

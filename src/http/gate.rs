@@ -54,6 +54,9 @@ pub struct Remote {
 /// Tells the node id of a peer of a name, which claims to have the one that comes second.
 pub type NodeOf = Box<dyn Fn(&str, Option<&str>) -> Option<String> + Send + Sync>;
 
+/// Hears of each call of a peer that came as it should, and of the key's digest.
+pub type Heard = Box<dyn Fn(&str, &Digest) + Send + Sync>;
+
 /// What the gate asks before an operation is reached.
 pub struct Gate {
     /// The configuration.
@@ -70,6 +73,8 @@ pub struct Gate {
     pub node_id: String,
     /// The node id of the peer that calls.
     pub node_of: NodeOf,
+    /// Told of the calls of peers.
+    pub heard: Heard,
     /// Where sockets run on.
     pub workers: Workers,
 }
@@ -155,6 +160,9 @@ impl Gate {
         let is_open = !is_sent_on && found.as_ref().is_ok_and(|(route, _)| route.spec().access == Access::Open);
         self.check_transport(is_open, passage.caller.as_ref(), remote)?;
         let mut caller = identified?;
+        if let (Some(name), Some(key)) = (caller.peer(), presented(headers)) {
+            (self.heard)(name, &Digest::of(key));
+        }
         if is_sent_on {
             caller.may(Access::Owner, false)?;
             passage.operation = Some("forward");

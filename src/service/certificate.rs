@@ -21,7 +21,7 @@ struct Inner {
     home: Home,
     hostname: String,
     server: tls::Server,
-    shown: Mutex<(Fingerprint, clock::Millis)>,
+    shown: Mutex<Arc<certificate::Certificate>>,
 }
 
 impl Certificate {
@@ -32,7 +32,7 @@ impl Certificate {
     pub fn start(home: Home, hostname: String, workers: &Workers) -> Result<Self> {
         let first = certificate::load_or_create(&home, &hostname, clock::now())?;
         let server = tls::Server::new(first.credentials())?;
-        let shown = Mutex::new((first.fingerprint(), first.valid_until()));
+        let shown = Mutex::new(Arc::new(first));
         let this = Self(Arc::new(Inner { home, hostname, server, shown }));
         workers.spawn_until_stop("certificate", this.clone().keep());
         Ok(this)
@@ -43,12 +43,16 @@ impl Certificate {
     }
     /// What peers know this machine by.
     pub fn fingerprint(&self) -> Fingerprint {
-        lock(&self.0.shown).0
+        self.shown().fingerprint()
+    }
+    /// The one that is shown now, which may be another than the one on disk.
+    pub fn shown(&self) -> Arc<certificate::Certificate> {
+        lock(&self.0.shown).clone()
     }
     /// What is told of it.
     pub fn status(&self) -> CertificateStatus {
-        let (fingerprint, valid_until) = *lock(&self.0.shown);
-        CertificateStatus { fingerprint: fingerprint.to_string(), valid_until }
+        let shown = self.shown();
+        CertificateStatus { fingerprint: shown.fingerprint().to_string(), valid_until: shown.valid_until() }
     }
 
     async fn keep(self) {
@@ -64,9 +68,10 @@ impl Certificate {
         let (this, now) = (self.clone(), clock::now());
         let next = blocking(move || certificate::load_or_create(&this.0.home, &this.0.hostname, now)).await??;
         if next.fingerprint() != self.fingerprint() {
-            self.0.server.renew(next.credentials())?;
-            *lock(&self.0.shown) = (next.fingerprint(), next.valid_until());
             tracing::info!(fingerprint = %next.fingerprint(), "the certificate was renewed");
+            let mut shown = lock(&self.0.shown);
+            self.0.server.renew(next.credentials())?;
+            *shown = Arc::new(next);
         }
         Ok(())
     }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use loopsy::api::Permission;
 use loopsy::api::node::IdentityGet;
-use loopsy::api::pairing::PairPhase;
+use loopsy::api::pairing::{PairConfirm, PairPhase};
 use loopsy::api::peers::PeerList;
-use loopsy::base::secret::Secret;
 use loopsy::base::{Code, Fingerprint};
 use loopsy::client::Link;
 use loopsy::home::config_file;
 use loopsy::net::{Address, Network};
-use loopsy::service::pairing::agreement::{Card, Sealed};
+use loopsy::service::pairing::agreement::{Agreement, Card, Sealed};
 use loopsy::service::pairing::calling::Calling;
 use loopsy::service::pairing::crypto::Introduction;
 use serde_json::json;
@@ -101,20 +101,21 @@ async fn a_daemon_stops_in_time_while_others_wait_for_its_user() {
 }
 
 /// A machine that pairs with kai to the last step, and has the key; what it does with it is the test's.
-async fn paired_by_hand(sim: &Sim, kai: &Machine) -> Secret {
+async fn paired_by_hand(sim: &Sim, kai: &Machine, answer: PairConfirm) -> Agreement {
     let link = Link::new(&Network::Memory(sim.memory.host("leo")), at("kai"));
     let code = begin(&kai.link()).await;
     let me = Introduction { node_id: "id-leo".into(), hostname: "leo".into() };
     let (leo, initiate) = Calling::begin(me, &code).unwrap();
     let (leo, exchange) = leo.initiated(&link.call(&initiate).await.unwrap()).unwrap();
     let leo = leo.exchanged(&link.call(&exchange).await.unwrap()).unwrap();
-    kai.link().call(&yes()).await.unwrap();
+    kai.link().call(&answer).await.unwrap();
     let card = Card {
         node_id: "id-leo".into(),
         hostname: "leo".into(),
         port: 19532,
         platform: "linux".into(),
-        cert_fingerprint: Fingerprint::of(b"leo's"),
+        // Another each time, as nothing here proves that it is the same.
+        cert_fingerprint: Fingerprint::of(leo.pair_key().expose().as_bytes()),
         capabilities: vec![],
         certificate: None,
         proof: None,
@@ -127,7 +128,7 @@ async fn paired_by_hand(sim: &Sim, kai: &Machine) -> Secret {
     assert_eq!(keys(&kai.home()), ["leo"]);
     let row = kai.link().call(&PeerList {}).await.unwrap().peers.remove(0);
     assert!(row.trusted && row.unconfirmed_until.is_some(), "{row:?}");
-    leo.pair_key()
+    leo
 }
 
 #[tokio::test]
@@ -137,7 +138,7 @@ async fn an_entry_whose_machine_never_calls_is_dropped_even_after_a_restart() {
     for restarts in [false, true] {
         let sim = Sim::default();
         let mut kai = sim.machine("kai", &[], "").await;
-        paired_by_hand(&sim, &kai).await;
+        paired_by_hand(&sim, &kai, yes()).await;
         tokio::time::sleep(Duration::from_secs(300)).await;
         if restarts {
             kai.stop().await;
@@ -158,11 +159,56 @@ async fn an_entry_whose_machine_calls_stays() {
     loopsy::base::clock::follow_runtime();
     let sim = Sim::default();
     let mut kai = sim.machine("kai", &[], "").await;
-    let key = paired_by_hand(&sim, &kai).await;
+    let key = paired_by_hand(&sim, &kai, yes()).await.pair_key();
+    // In plaintext, which anybody may have read, it does not count: kai knows a certificate of leo's.
+    let plain = Link::new(&Network::Memory(sim.memory.host("leo")), at("kai")).key(key.clone());
+    assert_eq!(plain.call(&IdentityGet {}).await.unwrap_err().code, Code::AuthTlsRequired);
+    assert!(kai.link().call(&PeerList {}).await.unwrap().peers[0].unconfirmed_until.is_some());
     Link::new(&kai.network(), kai.address()).key(key).call(&IdentityGet {}).await.unwrap();
     assert_eq!(kai.link().call(&PeerList {}).await.unwrap().peers[0].unconfirmed_until, None);
     kai.stop().await;
     kai.start().await;
     tokio::time::sleep(Duration::from_secs(700)).await;
     assert_eq!(keys(&kai.home()), ["leo"]);
+}
+
+/// Pairing anew with a machine that is known, to no end, leaves what was: its key works again, with its permissions and pin.
+#[tokio::test]
+async fn what_was_there_before_comes_back_with_a_pairing_that_is_taken_back() {
+    tokio::time::pause();
+    loopsy::base::clock::follow_runtime();
+    for (cancels, restarts) in [(true, false), (false, false), (false, true)] {
+        let sim = Sim::default();
+        let mut kai = sim.machine("kai", &[], "").await;
+        let allow = PairConfirm { allow: Some(vec![Permission::Context]), ..yes() };
+        let old = paired_by_hand(&sim, &kai, allow).await.pair_key();
+        let calls = async |kai: &Machine, key| Link::new(&kai.network(), kai.address()).key(key).call(&IdentityGet {}).await.is_ok();
+        assert!(calls(&kai, old.clone()).await);
+        let config = |kai: &Machine| {
+            let mut config = serde_json::to_value(config_file::load(&kai.home().config()).unwrap().config).unwrap();
+            config["server"].take();
+            config
+        };
+        let before = config(&kai);
+        // Twice: what was never confirmed is nothing to come back to.
+        paired_by_hand(&sim, &kai, PairConfirm { replace: Some("leo".into()), ..yes() }).await;
+        let leo = paired_by_hand(&sim, &kai, PairConfirm { replace: Some("leo".into()), ..yes() }).await;
+        assert!(!calls(&kai, old.clone()).await && config(&kai) != before);
+        assert!(kai.link().call(&PeerList {}).await.unwrap().peers[0].unconfirmed_until.is_some(), "the old key confirms nothing");
+        if restarts {
+            kai.stop().await;
+            kai.start().await;
+        }
+        if cancels {
+            Link::new(&Network::Memory(sim.memory.host("leo")), at("kai")).call(&leo.cancel()).await.unwrap();
+        } else {
+            tokio::time::sleep(Duration::from_secs(620)).await;
+        }
+        assert_eq!(config(&kai), before, "{cancels} {restarts}");
+        assert!(calls(&kai, old).await && !calls(&kai, leo.pair_key()).await);
+        let peers = kai.link().call(&PeerList {}).await.unwrap().peers;
+        assert_eq!((peers.len(), peers[0].name.as_deref(), peers[0].unconfirmed_until), (1, Some("leo"), None));
+        let told = serde_json::to_string(&peers).unwrap();
+        assert!(!told.contains(leo.pair_key().expose()) && !std::fs::read_to_string(kai.home().peers()).unwrap().contains("pending"));
+    }
 }

@@ -145,6 +145,7 @@ fn choose_after_waiting(effort: Effort, target: u64, code: &Secret, promised: &[
     let secret = eve.secret(&theirs);
     let with = |own: &Part, then: &mut dyn FnMut(&Transcript<'_>)| {
         then(&Transcript {
+            version: 2,
             calling: &leo,
             commitment: promised,
             session_id: &reply.session_id,
@@ -184,6 +185,7 @@ fn attack_on_the_waiting_side(effort: Effort) {
     let found = choose_after_waiting(effort, target, &code, &[0; 32], &reply);
     let found = found.expect("without a commitment the attack must succeed");
     let transcript = Transcript {
+        version: 2,
         calling: &who("leo"),
         commitment: &found.promised,
         session_id: "s",
@@ -230,7 +232,7 @@ fn choose_for_calling(effort: Effort, target: u64, eve: Eve, initiate: &PairInit
     Some((Part { nonce, ..own }, secret))
 }
 fn to_leo<'a>(promised: &'a [u8], chosen: &'a Part, theirs: &'a Part, leo: &'a Introduction, kai: &'a Introduction) -> Transcript<'a> {
-    Transcript { calling: leo, commitment: promised, session_id: "s", waiting: kai, waiting_part: chosen, calling_part: theirs }
+    Transcript { version: 2, calling: leo, commitment: promised, session_id: "s", waiting: kai, waiting_part: chosen, calling_part: theirs }
 }
 fn answer(part: &Part) -> PairInitiated {
     let [public_key, nonce, pake] = [&part.public_key, &part.nonce, &part.pake].map(|bytes| base64url::encode(bytes));
@@ -254,9 +256,14 @@ fn attack_on_the_calling_side(effort: Effort) {
     let (leo, exchange) = leo.initiated(&answer(&sent)).unwrap();
     let theirs = part(&exchange.public_key, &exchange.nonce, &exchange.pake);
     let promised = base64url::decode(&initiate.commitment).unwrap();
+    // The search finds what the attacker should have sent. What it did send is what leo goes by, with a MAC that is right.
     let (chosen, secret) = choose_for_calling(effort, target, eve, &initiate, &theirs).unwrap();
-    let confirm = mac(&secret, &to_leo(&promised, &chosen, &theirs, &who("leo"), &who("kai")), "A");
-    assert_eq!(leo.exchanged(&PairExchanged { confirm }).err().unwrap().code, Code::PairInvalid);
+    let (introduced, claimed) = (who("leo"), who("kai"));
+    let [fixed, wished] = [&sent, &chosen].map(|part| to_leo(&promised, part, &theirs, &introduced, &claimed));
+    let leo = leo.exchanged(&PairExchanged { confirm: mac(&secret, &fixed, "A") }).unwrap();
+    assert_eq!(digits(&secret, &wished) % effort.modulus, target % effort.modulus, "too late");
+    assert_eq!(leo.digits().parse::<u64>().unwrap(), digits(&secret, &fixed), "leo's digits were fixed before its part was seen");
+    assert_ne!(digits(&secret, &fixed), target, "one time in a million these are the same");
 }
 
 /// known fault 27: whoever is in between, even with the code, can't make the digits on the two screens the same.
@@ -297,8 +304,10 @@ fn re_rolling_is_bounded_and_the_screens_differ() {
     // Now kai's side, as often as it lets itself be asked.
     let mut shown = 0;
     loop {
-        let (eve, initiate) = Calling::begin(who("leo"), &code).unwrap();
-        let reply = match kai.initiate(now(), &initiate) {
+        let eve = Eve::new(Side::Calling, &code);
+        let own = eve.part.clone();
+        let promised = commitment(&own, &introduced);
+        let reply = match kai.initiate(now(), &promise(&promised)) {
             Ok(reply) => reply,
             Err(error) => {
                 assert_eq!(error.code, Code::PairExpired);
@@ -307,7 +316,18 @@ fn re_rolling_is_bounded_and_the_screens_differ() {
         };
         shown += 1;
         // With this answer the attacker knows what kai's digits would be, and gives up when they differ.
-        drop(eve.initiated(&reply).unwrap());
+        let theirs = shown_by(&reply);
+        let transcript = Transcript {
+            version: 2,
+            calling: &introduced,
+            commitment: &promised,
+            session_id: &reply.session_id,
+            waiting: &claimed,
+            waiting_part: &theirs,
+            calling_part: &own,
+        };
+        let kais = digits(&eve.secret(&theirs), &transcript);
+        assert_ne!(kais, leo.digits().parse::<u64>().unwrap(), "ten times in a million one of these is the same");
     }
     assert_eq!(shown, TRIES);
     assert!(kai.agreed().is_none());

@@ -186,3 +186,44 @@ async fn a_status_that_waits_answers_at_the_change() {
     let (seen, there) = futures_util::future::join(seen, calls).await;
     assert_eq!(seen.sas, there.sas);
 }
+
+/// An answer to a prompt that stood open while another pairing was begun says nothing about that one.
+#[tokio::test]
+async fn an_answer_is_good_for_the_pairing_that_was_asked_about_only() {
+    let sim = Sim::default();
+    let (kai, leo) = two(&sim).await;
+    let before = [text(&kai), text(&leo)];
+    let first = kai.link().call(&PairStart { replace: true }).await.unwrap();
+    let there = connect(&leo.link(), &at("kai"), &first.invite_code).await.unwrap();
+    let second = kai.link().call(&PairStart { replace: true }).await.unwrap();
+    leo.link().call(&PairCancel { session: there.session, ..PairCancel::default() }).await.unwrap();
+    let again = connect(&leo.link(), &at("kai"), &second.invite_code).await.unwrap();
+    let late = PairConfirm { sas: there.sas.clone(), ..yes() };
+    for (link, old) in [(kai.link(), first.session), (leo.link(), there.session.unwrap())] {
+        assert_eq!(failure(link.call(&late).await).code, Code::PairNoSession);
+        let cancel = PairCancel { session: Some(old), ..PairCancel::default() };
+        assert_eq!(failure(link.call(&cancel).await).code, Code::PairNoSession);
+        assert_eq!(state(&link).await.state, Some(PairPhase::KeyExchanged));
+    }
+    assert_as_before([(&kai, &before[0]), (&leo, &before[1])]).await;
+    let answer = PairConfirm { sas: again.sas, ..yes() };
+    kai.link().call(&answer).await.unwrap();
+    leo.link().call(&answer).await.unwrap();
+    assert_eq!([end(&kai.link()).await.state, end(&leo.link()).await.state], [Some(PairPhase::Completed); 2]);
+}
+
+/// known fault 29: one who is lured to call by one name and another guesses no more often.
+#[tokio::test]
+async fn the_same_code_fails_three_times_whatever_the_machine_is_called() {
+    let sim = Sim::default();
+    let (kai, leo) = two(&sim).await;
+    let code = wrong(&begin(&kai.link()).await);
+    let by_number = Address::new(&kai.host.ip().to_string(), 19532).unwrap();
+    for to in [&at("kai"), &by_number, &at("kai")] {
+        assert_eq!(failure(connect(&leo.link(), to, &code).await).code, Code::PairWrongCode);
+    }
+    begin(&kai.link()).await;
+    for to in [&by_number, &at("kai")] {
+        assert_eq!(failure(connect(&leo.link(), to, &code).await).message, "3 tries with this code came to nothing");
+    }
+}

@@ -5,7 +5,7 @@ use loopsy::api::pairing::{PairEnder, PairPhase};
 use loopsy::api::peers::PeerList;
 use loopsy::base::workers::Workers;
 use loopsy::base::{Code, clock};
-use loopsy::home::certificate::load_or_create;
+use loopsy::home::certificate::{load_or_create, renew};
 use loopsy::home::{Home, config_file};
 use loopsy::net::{Address, Network, tls};
 
@@ -75,4 +75,17 @@ async fn a_certificate_in_between_is_found_out() {
     assert!(config.auth.allowed_keys.is_empty() && config.tls.pinned_certs.is_empty());
     assert_eq!(text(&leo), before);
     workers.stopping().cancel();
+}
+
+/// What a machine says of its certificate is what it shows, even where another process has renewed the one on disk.
+#[tokio::test]
+async fn the_certificate_that_is_shown_is_the_one_that_is_told_of() {
+    let sim = Sim::default();
+    let (kai, leo) = (sim.machine("kai", &[], TLS).await, sim.machine("leo", &[], TLS).await);
+    let shown = load_or_create(&kai.home(), "kai", clock::now()).unwrap().fingerprint();
+    assert_ne!(renew(&kai.home(), "kai", clock::now()).unwrap().fingerprint(), shown);
+    let ended = pair(&kai.link(), &leo.link(), &at("kai"), [yes(), yes()]).await;
+    assert_eq!([ended[0].state, ended[1].state], [Some(PairPhase::Completed); 2], "{ended:?}");
+    let config = config_file::load(&leo.home().config()).unwrap().config;
+    assert_eq!(config.tls.pinned_certs["kai"], shown.to_string());
 }

@@ -2,6 +2,7 @@
 
 mod screen;
 
+use std::cell::Cell;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -32,7 +33,7 @@ const WAIT: u64 = 30;
 /// Carries out the command.
 pub fn run(session: &Session, args: &Pair) -> Result<ExitCode> {
     let allow = args.allow.as_ref().map(|names| names.iter().map(|name| Permission::named(name.trim())).collect::<Result<Vec<_>>>());
-    let pairing = Pairing { session, args, allow: allow.transpose()? };
+    let pairing = Pairing { session, args, allow: allow.transpose()?, own: Cell::new(Own::Nothing) };
     pairing.have_daemon()?;
     session.wait(pairing.run())
 }
@@ -42,6 +43,18 @@ struct Pairing<'a> {
     session: &'a Session,
     args: &'a Pair,
     allow: Option<Vec<Permission>>,
+    own: Cell<Own>,
+}
+
+/// The pairing that this run has begun.
+#[derive(Clone, Copy)]
+enum Own {
+    /// None.
+    Nothing,
+    /// The one that is being begun.
+    Begun,
+    /// The one of this number.
+    Known(u64),
 }
 
 impl Pairing<'_> {
@@ -74,12 +87,16 @@ impl Pairing<'_> {
         let code = match outcome {
             Ok(Some(state)) => return self.tell(&state),
             Ok(None) => Ok(ExitCode::from(INTERRUPTED)),
-            // The pairing that is under way is not this one, and goes on.
-            Err(error) if error.code == Code::PairActive => return Err(error),
             Err(error) => Err(error),
         };
-        // Whatever it was that ended us, the other side is not left waiting. What has ended already stays as it ended.
-        let _ = link.call(&PairCancel::default()).await;
+        // Whatever it was that ended us, the other side is not left waiting. What has ended already stays as it ended, and a
+        // pairing that is not this run's goes on.
+        let session = match self.own.get() {
+            Own::Nothing => return code,
+            Own::Begun => None,
+            Own::Known(session) => Some(session),
+        };
+        let _ = link.call(&PairCancel { session, ..PairCancel::default() }).await;
         code
     }
 
@@ -100,7 +117,11 @@ impl Pairing<'_> {
             if found.is_ok_and(|peer| peer.unconfirmed_until.is_none()) {
                 return Ok(state);
             }
-            state = outcome(link.call(&PairStatus { wait: Some(1), since: Some(state.revision) }).await?)?;
+            let next = link.call(&PairStatus { wait: Some(1), since: Some(state.revision) }).await?;
+            if next.session != state.session {
+                return Ok(state);
+            }
+            state = outcome(next)?;
         }
         self.session.console.warn(format!("{name} has not called yet; unless it does within ten minutes, its entry is dropped"));
         Ok(state)
@@ -121,9 +142,10 @@ impl Pairing<'_> {
         let console = &self.session.console;
         loop {
             let started = self.start(link).await?;
+            self.own.set(Own::Known(started.session));
             self.show(&started)?;
             let countdown = Countdown::new(console, started.expires_at);
-            let state = countdown.until(until(link, |state| state.state != Some(PairPhase::Waiting))).await?;
+            let state = countdown.until(self.until(link, |state| state.state != Some(PairPhase::Waiting))).await?;
             match outcome(state) {
                 Err(error) if error.code == Code::PairExpired && ask::is_attended() && !self.args.yes => {
                     console.warn(&error);
@@ -178,10 +200,15 @@ impl Pairing<'_> {
                 None => ask::line(console, &format!("Code that {machine} shows: ")).await?,
             };
             let op = PairConnect { address: address.host.clone(), port: address.port, code: Secret::new(code) };
+            self.own.set(Own::Begun);
             let error = match link.call(&op).await {
-                Ok(state) => return Ok(state),
+                Ok(state) => {
+                    self.own.set(state.session.map_or(Own::Begun, Own::Known));
+                    return Ok(state);
+                }
                 Err(error) => error,
             };
+            self.own.set(Own::Nothing);
             let is_typo = matches!(error.code, Code::PairWrongCode | Code::InvalidRequest) && self.args.code.is_none();
             let is_void = error.details.as_ref().is_some_and(|details| details["attemptsLeft"] == 0);
             if left == 0 || !is_typo || is_void {
@@ -203,12 +230,12 @@ impl Pairing<'_> {
         let answers = self.ask(&name, met.replaces);
         let (confirmed, replace) = tokio::select! {
             answers = answers => answers?,
-            ended = until(link, |state| state.state.is_none_or(PairPhase::is_end)) => {
+            ended = self.until(link, |state| state.state.is_none_or(PairPhase::is_end)) => {
                 console.note("");
                 return outcome(ended?);
             }
         };
-        let state = match link.call(&PairConfirm { confirmed, allow: self.allow.clone(), replace }).await {
+        let state = match link.call(&PairConfirm { confirmed, sas: met.sas, allow: self.allow.clone(), replace }).await {
             // It ended while the answer was typed; how, its state says.
             Err(error) if error.code == Code::PairNoSession => return outcome(link.call(&PairStatus::default()).await?).and(Err(error)),
             other => other?,
@@ -216,7 +243,7 @@ impl Pairing<'_> {
         if state.state == Some(PairPhase::Confirmed) {
             console.note(format!("Waiting for the answer on {name}…"));
         }
-        outcome(until(link, |state| state.state.is_none_or(PairPhase::is_end)).await?)
+        outcome(self.until(link, |state| state.state.is_none_or(PairPhase::is_end)).await?)
     }
 
     /// Whether the digits are the same, and which entry may be replaced.
@@ -229,15 +256,22 @@ impl Pairing<'_> {
         let is_agreed = self.args.replace || !self.args.yes && ask::yes(console, &format!("This replaces {}?", printable(&known))).await?;
         Ok((true, Some(known).filter(|_| is_agreed)))
     }
-}
 
-/// Waits for the daemon's pairing to be as wanted.
-async fn until(link: &Link, wanted: impl Fn(&PairState) -> bool) -> Result<PairState> {
-    let mut state = link.call(&PairStatus::default()).await?;
-    while !wanted(&state) {
-        state = link.call(&PairStatus { wait: Some(WAIT), since: Some(state.revision) }).await?;
+    /// Waits for this run's pairing to be as wanted.
+    async fn until(&self, link: &Link, wanted: impl Fn(&PairState) -> bool) -> Result<PairState> {
+        let mut state = link.call(&PairStatus::default()).await?;
+        loop {
+            if let (Own::Known(own), Some(live)) = (self.own.get(), state.session)
+                && own != live
+            {
+                return Err(Error::new(Code::PairRejected, "another pairing was begun on this machine"));
+            }
+            if wanted(&state) {
+                return Ok(state);
+            }
+            state = link.call(&PairStatus { wait: Some(WAIT), since: Some(state.revision) }).await?;
+        }
     }
-    Ok(state)
 }
 
 /// A pairing that came to nothing is a failure.

@@ -153,7 +153,7 @@ impl Agreement {
     /// The calling side ends it, with proof that it is the one.
     pub fn cancel(&self) -> PairCancel {
         let mac = self.keys.mac(Side::Calling, CANCEL);
-        PairCancel { session_id: Some(self.session_id.clone()), mac: Some(base64url::encode(&mac)) }
+        PairCancel { session_id: Some(self.session_id.clone()), mac: Some(base64url::encode(&mac)), session: None }
     }
     /// Whether this is the calling side's proof.
     pub fn is_cancel(&self, mac: &[u8]) -> bool {

@@ -51,6 +51,7 @@ impl Calling {
             pake: binary("pake", &reply.pake).map_err(invalid)?,
         };
         let transcript = Transcript {
+            version: PAIRING_VERSION,
             calling: &me,
             commitment: &commitment,
             session_id: &reply.session_id,

@@ -90,7 +90,7 @@ impl Pairing {
     /// `PAIR_ALREADY_ACTIVE`; what the other machine answers; `PAIR_EXPIRED` after three failures with the same code.
     pub async fn connect(&self, op: PairConnect) -> Result<PairState> {
         let (code, address) = (typed_code(&op.code)?, Address::new(&op.address, op.port)?);
-        let attempt = Digest::of(&format!("{address} {}", code.expose()));
+        let attempt = code.digest();
         let now = Instant::now();
         let serial = self.change(|live| {
             if live.failures.is_some_and(|(failed, count)| failed == attempt && count >= WRONG_CODES) {
@@ -133,6 +133,7 @@ impl Pairing {
     /// This side's user has compared the digits, where this side calls.
     pub(super) fn confirm_calling(&self, op: PairConfirm) -> Result<()> {
         let (serial, agreed, is_repeated) = self.change(|live| {
+            live.check_digits(op.sas.as_deref())?;
             let serial = live.serial;
             let outgoing = live.outgoing(serial).filter(|outgoing| outgoing.end.is_none()).ok_or_else(no_session)?;
             let agreed = outgoing.agreed.clone().ok_or_else(no_session)?;
@@ -206,7 +207,7 @@ impl Pairing {
     async fn last_step(&self, serial: u64, agreed: &Agreed) -> std::result::Result<Card, (Error, Option<PairEnder>)> {
         let failed = |error: Error| (error, None);
         let expires = self.change(|live| live.outgoing(serial).map(|outgoing| outgoing.expires)).unwrap_or_else(Instant::now);
-        let (card, papers) = self.me().await.map_err(failed)?;
+        let (card, papers) = self.me().map_err(failed)?;
         let finish = agreed.agreement.finish(&agreed.agreement.signed(card, &papers)).map_err(failed)?;
         let reply = loop {
             match timeout_at(expires, agreed.link.call(&finish)).await {

@@ -75,6 +75,8 @@ pub struct Half {
 
 /// Everything that both sides have seen before they agree.
 pub struct Transcript<'a> {
+    /// By which version.
+    pub version: u32,
     /// Who calls.
     pub calling: &'a Introduction,
     /// To what it committed itself.
@@ -95,6 +97,7 @@ impl Transcript<'_> {
         let (waiting, calling) = (self.waiting_part, self.calling_part);
         hash_of(&[
             b"transcript",
+            &self.version.to_be_bytes(),
             self.calling.node_id.as_bytes(),
             self.calling.hostname.as_bytes(),
             self.commitment,
@@ -321,6 +324,7 @@ mod tests {
         let (kai, leo) = (who("kai"), who("leo"));
         let commitment = commitment(&b_part, &leo);
         let transcript = Transcript {
+            version: 2,
             calling: &leo,
             commitment: &commitment,
             session_id: "s",
@@ -382,6 +386,7 @@ mod tests {
     fn agree(code: &Secret, kai: &Introduction, leo: &Introduction, theirs: Part) -> Result<Keys> {
         let (half, ours) = Half::new(Side::Waiting, code).unwrap();
         let transcript = Transcript {
+            version: 2,
             calling: leo,
             commitment: &commitment(&theirs, leo),
             session_id: "s",
@@ -410,7 +415,7 @@ mod tests {
         let part = |byte: u8| Part { public_key: vec![byte; 65], nonce: vec![byte; 32], pake: vec![byte; 33] };
         let (a, b) = (part(1), part(2));
         let hash = |calling: &Introduction, commitment: &[u8], session_id: &str, waiting: &Introduction, a: &Part, b: &Part| {
-            Transcript { calling, commitment, session_id, waiting, waiting_part: a, calling_part: b }.hash()
+            Transcript { version: 2, calling, commitment, session_id, waiting, waiting_part: a, calling_part: b }.hash()
         };
         let moved = Introduction { node_id: "id-leol".into(), hostname: "eo".into() };
         let hashes = std::collections::HashSet::from([
@@ -422,7 +427,9 @@ mod tests {
             hash(&leo, b"c", "s", &kai, &b, &b),
             hash(&leo, b"c", "s", &kai, &a, &a),
             hash(&leo, b"cs", "", &kai, &a, &b),
+            Transcript { version: 3, calling: &leo, commitment: b"c", session_id: "s", waiting: &kai, waiting_part: &a, calling_part: &b }
+                .hash(),
         ]);
-        assert_eq!(hashes.len(), 8);
+        assert_eq!(hashes.len(), 9);
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Live {
     /// Tells one session from the next.
     pub(super) serial: u64,
     pub(super) choices: Choices,
-    /// Tries in a row with one code at one address that failed.
+    /// Tries in a row with one code that failed, whatever the machine was called.
     pub(super) failures: Option<(Digest, u32)>,
     expires_at: Millis,
 }
@@ -42,6 +42,10 @@ pub(super) struct Met {
     pub(super) hostname: String,
     /// The certificate that it showed on its connection.
     pub(super) seen: Option<Fingerprint>,
+}
+
+fn another() -> Error {
+    Error::new(Code::PairNoSession, "that pairing is over").hint("Another one was begun since: loopsy api pair.status")
 }
 
 impl Session {
@@ -100,6 +104,23 @@ impl Live {
         }
     }
 
+    /// Checks that somebody who names digits means those that are compared now.
+    ///
+    /// # Errors
+    /// `PAIR_NO_SESSION`.
+    pub(super) fn check_digits(&self, digits: Option<&str>) -> Result<()> {
+        let Some(digits) = digits else { return Ok(()) };
+        if self.view().1.sas.as_deref() == Some(digits) { Ok(()) } else { Err(another()) }
+    }
+
+    /// Checks that somebody who names a session means the one that is live.
+    ///
+    /// # Errors
+    /// `PAIR_NO_SESSION`.
+    pub(super) fn check_session(&self, session: Option<u64>) -> Result<()> {
+        if session.is_none_or(|session| session == self.serial) { Ok(()) } else { Err(another()) }
+    }
+
     /// The calling session of this number.
     pub(super) fn outgoing(&mut self, serial: u64) -> Option<&mut Outgoing> {
         match &mut self.session {
@@ -108,7 +129,7 @@ impl Live {
         }
     }
 
-    /// Counts a failure of a code at an address; it is forgotten when all goes well.
+    /// Counts a failure of a code; it is forgotten when all goes well.
     pub(super) fn failed_with(&mut self, attempt: Digest) {
         let before = self.failures.filter(|(failed, _)| *failed == attempt).map_or(0, |(_, count)| count);
         self.failures = Some((attempt, before + 1));
@@ -127,7 +148,7 @@ impl Live {
     /// What is told of it; the number tells sessions apart that look the same.
     pub(super) fn view(&self) -> (u64, PairState) {
         let Some(session) = &self.session else { return (self.serial, PairState::default()) };
-        let mut state = PairState { expires_at: Some(self.expires_at), ..PairState::default() };
+        let mut state = PairState { session: Some(self.serial), expires_at: Some(self.expires_at), ..PairState::default() };
         let (agreement, address, is_confirmed) = match session {
             Session::Waiting(waiting) => {
                 state.attempts_left = Some(waiting.attempts_left());

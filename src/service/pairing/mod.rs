@@ -33,11 +33,12 @@ use crate::api::pairing::{
     PairInitiated, PairStart, PairStarted, PairState, PairStatus,
 };
 use crate::base::clock::{self, Millis};
+use crate::base::secret::Digest;
 use crate::base::sync::lock;
-use crate::base::workers::{Workers, blocking};
+use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result};
-use crate::home::{Home, certificate};
 use crate::net::{Address, Network};
+use crate::service::certificate::Certificate;
 use crate::service::peers::{Enrolment, Peers};
 
 /// How long an entry stands whose machine has not called yet.
@@ -50,7 +51,7 @@ const LOOK: Duration = Duration::from_secs(60);
 pub struct Pairing(Arc<Inner>);
 
 struct Inner {
-    home: Home,
+    certificate: Certificate,
     network: Network,
     identity: Identity,
     peers: Peers,
@@ -66,9 +67,9 @@ pub(crate) fn no_session() -> Error {
 
 impl Pairing {
     /// Starts the service: nothing is under way. Entries that were never confirmed are dropped from here.
-    pub fn start(home: Home, network: Network, identity: Identity, peers: Peers, workers: &Workers) -> Self {
+    pub fn start(certificate: Certificate, network: Network, identity: Identity, peers: Peers, workers: &Workers) -> Self {
         let pairing = Self(Arc::new(Inner {
-            home,
+            certificate,
             network,
             identity,
             peers,
@@ -130,9 +131,9 @@ impl Pairing {
     }
 
     /// Who this machine is, and its papers.
-    async fn me(&self) -> Result<(Card, Papers)> {
-        let (home, hostname) = (self.0.home.clone(), self.0.identity.hostname.clone());
-        let papers = blocking(move || Papers::of(&certificate::load_or_create(&home, &hostname, clock::now())?)).await??;
+    fn me(&self) -> Result<(Card, Papers)> {
+        // What is on disk may be another than what is shown, and this is compared with that.
+        let papers = Papers::of(&self.0.certificate.shown())?;
         let identity = self.0.identity.clone();
         let card = Card {
             node_id: identity.node_id,
@@ -152,13 +153,16 @@ impl Pairing {
     /// # Errors
     /// `PAIR_ALREADY_ACTIVE`, unless the one that is under way may be replaced.
     pub async fn begin(&self, op: PairStart) -> Result<PairStarted> {
-        let (card, papers) = self.me().await?;
+        let (card, papers) = self.me()?;
         let now = Instant::now();
         let waiting = Waiting::start(card, papers, now)?;
         let invite_code = waiting.code().clone();
-        let replaced = self.change(|live| live.take_up(Session::Waiting(Box::new(waiting)), op.replace, now))?;
+        let (replaced, (session, state)) = self.change(|live| {
+            let replaced = live.take_up(Session::Waiting(Box::new(waiting)), op.replace, now)?;
+            Ok::<_, Error>((replaced, live.view()))
+        })?;
         self.farewell(replaced);
-        Ok(PairStarted { invite_code, expires_at: lock(&self.0.live).view().1.expires_at.unwrap_or_default() })
+        Ok(PairStarted { invite_code, expires_at: state.expires_at.unwrap_or_default(), session })
     }
 
     /// First step of a machine that calls.
@@ -179,8 +183,13 @@ impl Pairing {
         if is_calling {
             self.confirm_calling(op)?;
         } else {
-            self.change(|live| live.choices = Choices { allow: op.allow, replace: op.replace });
-            self.waiting(|waiting| waiting.confirm(Instant::now(), op.confirmed))?;
+            self.change(|live| {
+                live.check_digits(op.sas.as_deref())?;
+                let Some(Session::Waiting(waiting)) = &mut live.session else { return Err(no_session()) };
+                waiting.confirm(Instant::now(), op.confirmed)?;
+                live.choices = Choices { allow: op.allow, replace: op.replace };
+                Ok(())
+            })?;
             self.write_if_agreed();
         }
         Ok(self.state())
@@ -242,7 +251,10 @@ impl Pairing {
     pub async fn cancel(&self, caller: &Caller, op: &PairCancel) -> Result<PairCancelled> {
         if caller.is_owner() && op.mac.is_none() {
             let error = Error::new(Code::PairRejected, "the pairing was ended here");
-            let ended = self.change(|live| live.end(error, PairEnder::Here));
+            let ended = self.change(|live| {
+                live.check_session(op.session)?;
+                Ok::<_, Error>(live.end(error, PairEnder::Here))
+            })?;
             self.farewell(ended);
             return Ok(PairCancelled { success: true });
         }
@@ -283,9 +295,9 @@ impl Pairing {
         PairState { replaces: replaces.filter(|_| state.active), revision, ..state }
     }
 
-    /// A peer has called with its key.
-    pub fn heard(&self, name: &str) {
-        if self.0.peers.heard(name) {
+    /// A peer has called with this key.
+    pub fn heard(&self, name: &str, key: &Digest) {
+        if self.0.peers.heard(name, key) {
             self.0.changed.send_modify(|revision| *revision += 1);
             if self.0.workers.stopping().is_cancelled() {
                 // Nobody would wait for the write. The peer's next call after the start confirms it as well.

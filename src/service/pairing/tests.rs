@@ -144,6 +144,21 @@ fn three_wrong_codes_void_the_code() {
     assert_eq!(code_of(call(&mut kai, now, &right)), Code::PairExpired);
 }
 
+/// known fault 29: whoever used up the tries is named, not just whoever came last.
+#[test]
+fn wrong_codes_from_several_machines_name_them_all() {
+    let now = Instant::now();
+    let mut kai = waiting(now);
+    let typed = wrong(kai.code());
+    for last in [9, 7, 9] {
+        let (leo, initiate) = Calling::begin(me("leo"), &typed).unwrap();
+        let (_, exchange) = leo.initiated(&kai.initiate(now, &initiate).unwrap()).unwrap();
+        assert_eq!(code_of(kai.exchange(now, [10, 0, 0, last].into(), &exchange)), Code::PairWrongCode);
+    }
+    let Some(End::Failed(error, None)) = kai.end() else { panic!("{:?}", kai.end()) };
+    assert_eq!(error.message, "3 wrong codes from 10.0.0.7, 10.0.0.9; this code is void");
+}
+
 /// known fault 29: nobody tries more than ten beginnings on one code, right or not.
 #[test]
 fn a_code_is_good_for_ten_tries_from_everybody_together() {
@@ -279,6 +294,7 @@ fn hostile_first_steps_are_refused_and_cost_nothing() {
         bad(&|r| r.hostname.clear()),
         bad(&|r| r.hostname = " ".into()),
         bad(&|r| r.hostname = "a\u{1b}[2J".into()),
+        bad(&|r| r.hostname = "le\u{200b}o".into()),
         bad(&|r| r.hostname.clone_from(&long)),
         bad(&|r| r.commitment.clear()),
         bad(&|r| r.commitment.clone_from(&long)),

@@ -72,7 +72,8 @@ pub struct Waiting {
     code: Secret,
     expires: Instant,
     answered: u32,
-    wrong: u32,
+    /// Where the wrong codes came from.
+    wrong: Vec<IpAddr>,
     tries: Vec<Try>,
     agreed: Option<Agreed>,
     end: Option<End>,
@@ -104,7 +105,7 @@ impl Waiting {
     /// Begins to wait, with a fresh code.
     pub fn start(me: Card, papers: Papers, now: Instant) -> Result<Self> {
         let code = invite_code()?;
-        Ok(Self { me, papers, code, expires: now + LIFETIME, answered: 0, wrong: 0, tries: Vec::new(), agreed: None, end: None })
+        Ok(Self { me, papers, code, expires: now + LIFETIME, answered: 0, wrong: Vec::new(), tries: Vec::new(), agreed: None, end: None })
     }
     /// The code to show.
     pub fn code(&self) -> &Secret {
@@ -120,7 +121,7 @@ impl Waiting {
     }
     /// Wrong codes until this one is void.
     pub fn attempts_left(&self) -> u32 {
-        WRONG_CODES - self.wrong.min(WRONG_CODES)
+        WRONG_CODES.saturating_sub(self.wrong.len() as u32)
     }
     /// The machine that knew the code, and where it calls from.
     pub fn agreed(&self) -> Option<(&Agreement, IpAddr)> {
@@ -220,6 +221,7 @@ impl Waiting {
         }
         let me = Introduction { node_id: self.me.node_id.clone(), hostname: self.me.hostname.clone() };
         let transcript = Transcript {
+            version: PAIRING_VERSION,
             calling: &caller,
             commitment: &promised,
             session_id: &session_id,
@@ -239,8 +241,12 @@ impl Waiting {
     }
 
     fn wrong_code(&mut self, from: IpAddr) -> Error {
-        self.wrong += 1;
-        if self.wrong >= WRONG_CODES {
+        self.wrong.push(from);
+        if self.attempts_left() == 0 {
+            let mut from: Vec<String> = self.wrong.iter().map(IpAddr::to_string).collect();
+            from.sort();
+            from.dedup();
+            let from = from.join(", ");
             let error = Error::new(Code::PairExpired, format!("{WRONG_CODES} wrong codes from {from}; this code is void"));
             self.end = Some(End::Failed(error, None));
             self.tries.clear();

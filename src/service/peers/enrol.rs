@@ -1,11 +1,12 @@
 //! Taking a newly paired machine into configuration and registry: under which name, and in whose place.
 
 use super::Peers;
+use super::pending::{Before, Pending};
 use super::registry::Registry;
 use crate::api::Permission;
 use crate::api::node::PROTOCOL_VERSION;
 use crate::api::peers::Peer;
-use crate::base::clock::{self, Millis};
+use crate::base::clock::Millis;
 use crate::base::secret::Secret;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Fingerprint, Result, id};
@@ -63,7 +64,7 @@ impl Peers {
         let before = {
             let mut registry = lock(&self.0.registry);
             let before = registry.clone();
-            put(&mut registry, &new, &name);
+            put(&mut registry, &self.0.settings.get(), &new, &name);
             before
         };
         let written = match self.save().await {
@@ -126,35 +127,9 @@ impl Peers {
         known(&config, &registry, node_id).or_else(|| bearer(&config, &registry, &base))
     }
 
-    /// Takes back an entry whose machine has not called yet. Says whether there was one.
-    pub async fn withdraw(&self, node_id: &str) -> Result<bool> {
-        let is_unconfirmed = lock(&self.0.registry).by_id(node_id).is_some_and(|peer| peer.unconfirmed_until.is_some());
-        if is_unconfirmed {
-            self.remove(node_id).await?;
-        }
-        Ok(is_unconfirmed)
-    }
-
-    /// A peer of this name has called. Says whether that confirms its entry, which is then to be saved.
-    pub fn heard(&self, name: &str) -> bool {
-        lock(&self.0.registry).by_name(name).is_some_and(|peer| peer.unconfirmed_until.take().is_some())
-    }
-
     /// Writes the registry down.
     pub async fn keep(&self) -> Result<()> {
         self.save().await
-    }
-
-    /// Drops the entries whose machines have not called in time. Answers when the next is due.
-    pub async fn drop_unconfirmed(&self) -> Result<Option<Millis>> {
-        let now = clock::now();
-        let waiting: Vec<(String, Millis)> =
-            lock(&self.0.registry).peers.iter().filter_map(|peer| Some((peer.node_id.clone(), peer.unconfirmed_until?))).collect();
-        for (node_id, _) in waiting.iter().filter(|(_, until)| *until <= now) {
-            tracing::info!(%node_id, "a paired machine has not called in time; its entry is dropped");
-            self.remove(node_id).await?;
-        }
-        Ok(waiting.iter().map(|(_, until)| *until).filter(|until| *until > now).min())
     }
 
     /// Calls a newly paired machine for the first time.
@@ -220,10 +195,19 @@ fn slot(config: &Config, registry: &Registry, own: &str, new: &Enrolment, replac
     Ok(Slot { name, is_taken: false })
 }
 
-/// The row of the newcomer, in place of its own older ones.
-fn put(registry: &mut Registry, new: &Enrolment, name: &str) {
+/// The row of the newcomer, in place of its own older ones. Where it has yet to call, what was there is kept until then.
+fn put(registry: &mut Registry, config: &Config, new: &Enrolment, name: &str) {
     let at = |peer: &Peer| peer.address.eq_ignore_ascii_case(&new.address.host) && peer.port == new.address.port;
-    registry.peers.retain(|peer| peer.node_id != new.node_id && peer.name.as_deref() != Some(name) && (peer.name.is_some() || !at(peer)));
+    let gives_way = |peer: &Peer| peer.node_id == new.node_id || peer.name.as_deref() == Some(name) || peer.name.is_none() && at(peer);
+    let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut registry.peers).into_iter().partition(gives_way);
+    registry.peers = kept;
+    if new.confirm_by.is_some() {
+        // An entry that was never confirmed is nothing to come back to.
+        let unconfirmed = gone.iter().filter(|peer| peer.name.as_deref() == Some(name) && peer.unconfirmed_until.is_some());
+        let earlier = unconfirmed.filter_map(|peer| registry.pending.get(&peer.node_id)).map(|pending| pending.before.clone()).next();
+        let before = earlier.unwrap_or_else(|| Before::of(config, name, gone));
+        registry.pending.insert(new.node_id.clone(), Pending { key: new.key.clone(), before });
+    }
     let row = Peer {
         node_id: new.node_id.clone(),
         hostname: new.hostname.clone(),
@@ -264,8 +248,8 @@ mod tests {
         let keys = "{kai: 0123456789abcdef, leo: fedcba9876543210}";
         let text = format!("auth: {{allowedKeys: {keys}}}\ntls: {{pinnedCerts: {{kai: {kai}, leo: {leo}}}}}\n");
         let mut registry = Registry::default();
-        put(&mut registry, &newcomer("id-leo", "leo", "leo's"), "leo");
-        put(&mut registry, &newcomer("id-kai", "kai", "kai's"), "kai");
+        put(&mut registry, &Config::default(), &newcomer("id-leo", "leo", "leo's"), "leo");
+        put(&mut registry, &Config::default(), &newcomer("id-kai", "kai", "kai's"), "kai");
         (parse(&text).unwrap().config, registry)
     }
     fn name(new: &Enrolment, replace: Option<&str>) -> Result<(String, bool)> {
@@ -325,8 +309,8 @@ mod tests {
     #[test]
     fn a_row_is_put_beside_other_machines_and_in_place_of_its_own() {
         let (_, mut registry) = known();
-        put(&mut registry, &newcomer("id-leo", "leo", "leo's"), "leo");
-        put(&mut registry, &newcomer("id-leo", "leo", "leo's"), "leo");
+        put(&mut registry, &Config::default(), &newcomer("id-leo", "leo", "leo's"), "leo");
+        put(&mut registry, &Config::default(), &newcomer("id-leo", "leo", "leo's"), "leo");
         let rows: Vec<_> = registry.peers.iter().map(|peer| (peer.node_id.as_str(), peer.name.as_deref())).collect();
         assert_eq!(rows, [("id-leo", Some("leo")), ("id-kai", Some("kai"))]);
     }

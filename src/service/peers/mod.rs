@@ -5,6 +5,7 @@ mod enrol;
 mod follow;
 mod health;
 mod lines;
+mod pending;
 mod registry;
 mod sighted;
 
@@ -300,7 +301,11 @@ impl Peers {
     async fn save(&self) -> Result<()> {
         // One after the other, so that what is on disk at the end is the newest.
         let _one = self.0.saving.lock().await;
-        let (path, registry) = (self.0.home.peers(), lock(&self.0.registry).clone());
+        let (path, registry) = {
+            let mut registry = lock(&self.0.registry);
+            registry.settle();
+            (self.0.home.peers(), registry.clone())
+        };
         blocking(move || json_file::write(&path, VERSION, &registry)).await?
     }
 

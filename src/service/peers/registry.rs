@@ -1,9 +1,11 @@
 //! The rows of the registry, and who is who among them. Pure: no clock, no network, no disk.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::pending::Pending;
 use crate::api::node::Identity;
 use crate::api::peers::{Peer, PeerState};
 use crate::base::id::MANUAL;
@@ -19,20 +21,29 @@ const FAILURES: u32 = 3;
 #[serde(from = "Stored")]
 pub(super) struct Registry {
     pub(super) peers: Vec<Peer>,
+    /// What would come back for those that have not called yet, by node id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) pending: BTreeMap<String, Pending>,
 }
 
 /// The forms in which a registry is found on disk: ours, and a bare list as of the Node version.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Stored {
-    Ours { peers: Vec<Peer> },
+    Ours {
+        peers: Vec<Peer>,
+        #[serde(default)]
+        pending: BTreeMap<String, Pending>,
+    },
     List(Vec<Peer>),
 }
 
 impl From<Stored> for Registry {
     fn from(stored: Stored) -> Self {
-        let (Stored::Ours { peers } | Stored::List(peers)) = stored;
-        Self { peers }
+        match stored {
+            Stored::Ours { peers, pending } => Self { peers, pending },
+            Stored::List(peers) => Self { peers, ..Self::default() },
+        }
     }
 }
 

@@ -154,7 +154,7 @@ impl Peers {
             Err(error) if error.code == Code::PeerNotFound => error,
             ambiguous => return ambiguous.cloned(),
         };
-        let mut strangers = Registry { peers: self.strangers(&known.peers) };
+        let mut strangers = Registry { peers: self.strangers(&known.peers), ..Registry::default() };
         match strangers.resolve(reference) {
             Err(hint) if hint.code == Code::PeerNotFound && !strangers.peers.is_empty() => {
                 // Once more over all, for the hint.
