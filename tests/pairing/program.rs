@@ -155,3 +155,22 @@ fn wrong_usage_and_wrong_codes_are_told() {
     let (status, heard) = waiting.end();
     assert!(!status.success() && heard.contains("3 wrong codes from 127.0.0.1; this code is void"), "{heard}");
 }
+
+/// known fault 29: another machine of a known name takes that one's entry only where the user says so.
+#[test]
+fn an_entry_is_replaced_where_the_user_says_so() {
+    let kai = machine("kai");
+    kai.ok(&["start"]);
+    let cases: [(&[&str], &str, &str); 4] =
+        [(&[], "y\n", "leo"), (&[], "y\nn\n", "leo-2"), (&[], "y\ny\n", "leo"), (&["--yes", "--replace"], "", "leo")];
+    for (options, answers, name) in cases {
+        let leo = machine("leo");
+        leo.ok(&["start"]);
+        let mut waiting = Talk::start(kai.command(&[&["pair"], options].concat()), answers);
+        let code = waiting.line("Code: ").replace("Code: ", "");
+        leo.ok(&["pair", &place(&kai), "--code", &code, "--yes"]);
+        let (status, heard) = waiting.end();
+        assert!(status.success() && heard.contains(&format!("Paired with {name}.")), "{heard}");
+        assert_eq!(heard.contains("This replaces leo?"), answers.len() > 2, "{heard}");
+    }
+}
