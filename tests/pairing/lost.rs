@@ -89,6 +89,21 @@ async fn a_daemon_that_starts_anew_has_forgotten_the_pairing_and_nothing_is_writ
     assert!(keys(&kai.home()).is_empty() && keys(&leo.home()).is_empty());
 }
 
+/// The calling side does not wait for a machine that is gone until its code would expire.
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_stays_away_is_given_up() {
+    let sim = Sim::default();
+    let (mut kai, leo) = (sim.machine("kai", &[], "").await, sim.machine("leo", &[], "").await);
+    let code = begin(&kai.link()).await;
+    connect(&leo.link(), &at("kai"), &code).await.unwrap();
+    kai.stop().await;
+    leo.link().call(&yes()).await.unwrap();
+    let ended = end(&leo.link()).await;
+    assert_eq!((ended.state, ended.error_code), (Some(PairPhase::Failed), Some(Code::PeerUnreachable.number())));
+    assert!(keys(&leo.home()).is_empty());
+    begin(&leo.link()).await;
+}
+
 #[tokio::test]
 async fn a_daemon_stops_in_time_while_others_wait_for_its_user() {
     let sim = Sim::default();

@@ -24,7 +24,9 @@ use crate::net::Address;
 /// How long the waiting machine may take to answer a step.
 const STEP: Duration = Duration::from_secs(10);
 /// How long after a break the last step is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_secs(2);
+/// After so many failures in a row it is not.
+const GIVE_UP: u32 = 3;
 
 /// Ends what was begun when whoever asked for it goes away.
 struct Dialling<'a> {
@@ -209,10 +211,14 @@ impl Pairing {
         let expires = self.change(|live| live.outgoing(serial).map(|outgoing| outgoing.expires)).unwrap_or_else(Instant::now);
         let (card, papers) = self.me().map_err(failed)?;
         let finish = agreed.agreement.finish(&agreed.agreement.signed(card, &papers)).map_err(failed)?;
+        let mut failures = 0;
         let reply = loop {
             match timeout_at(expires, agreed.link.call(&finish)).await {
                 Ok(Ok(reply)) => break reply,
-                Ok(Err(error)) if is_lost(&error) => tokio::time::sleep(AGAIN).await,
+                Ok(Err(error)) if is_lost(&error) && failures + 1 < GIVE_UP => {
+                    failures += 1;
+                    tokio::time::sleep(AGAIN).await;
+                }
                 Ok(Err(error)) => return Err(failed(error)),
                 Err(_) => return Err(failed(Error::new(Code::PairExpired, "the other side's user has not answered in time"))),
             }

@@ -62,7 +62,7 @@ struct Inner {
 }
 
 pub(crate) fn no_session() -> Error {
-    Error::new(Code::PairNoSession, "no pairing is under way").hint("Begin one with: loopsy pair")
+    Error::new(Code::PairNoSession, "no pairing is under way").hint("Begin one on the machine that is to show a code: loopsy pair")
 }
 
 impl Pairing {
