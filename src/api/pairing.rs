@@ -213,6 +213,10 @@ pub struct PairStatus {
     /// The revision that is known already: another one is answered at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// Whether this is the screen of the one who pairs: where it goes away while it waits, and does not come back within five
+    /// seconds, the pairing is ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub screen: bool,
 }
 impl Operation for PairStatus {
     const SPEC: Spec = Spec::get("pair.status", "/pair/status");

@@ -2,10 +2,15 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::process::until;
 use crate::support::program::Program;
+
+/// How long what has to happen may take.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A home with a daemon that is called `name`.
 fn machine(name: &str) -> Program {
@@ -129,6 +134,38 @@ fn a_no_or_ctrl_c_is_told_on_both_screens() {
         }
         assert_eq!([kai.config(), leo.config()], before);
     }
+}
+
+/// Whoever is killed is not there to compare digits: the pairing ends on both machines, and another can begin.
+#[tokio::test]
+async fn a_program_that_is_killed_ends_the_pairing() {
+    let (kai, leo) = (machine("kai"), machine("leo"));
+    kai.ok(&["start"]);
+    leo.ok(&["start"]);
+    let before = [kai.config(), leo.config()];
+    for victim in [0, 1] {
+        let mut waiting = Talk::start(kai.command(&["pair"]), "");
+        let code = waiting.line("Code: ").replace("Code: ", "");
+        let mut calling = Talk::start(leo.command(&["pair", &place(&kai), "--code", &code]), "");
+        let is_asked = |program: &Program| {
+            let state: Value = serde_json::from_str(&program.ok(&["api", "pair.status"])).unwrap();
+            state["state"] == "key_exchanged"
+        };
+        until("both are asked", LIMIT, || is_asked(&kai) && is_asked(&leo)).await;
+        let (mut killed, left) = if victim == 0 { (waiting, &kai) } else { (std::mem::replace(&mut calling, waiting), &leo) };
+        killed.child.kill().unwrap();
+        killed.child.wait().unwrap();
+        let is_over = |program: &Program| {
+            let state: Value = serde_json::from_str(&program.ok(&["api", "pair.status"])).unwrap();
+            state["active"] == false
+        };
+        until("the pairing is over where the program was killed", LIMIT, || is_over(left)).await;
+        // The other one says no, or has heard of it.
+        let _ = calling.child.stdin.as_mut().unwrap().write_all(b"n\n");
+        assert!(!calling.end().0.success());
+        until("the pairing is over on both", LIMIT, || is_over(&kai) && is_over(&leo)).await;
+    }
+    assert_eq!([kai.config(), leo.config()], before);
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub async fn until(link: &Link, what: &str, wanted: impl Fn(&PairState) -> bool)
     let mut known = state(link).await;
     let waiting = async {
         while !wanted(&known) {
-            known = link.call(&PairStatus { wait: Some(60), since: Some(known.revision) }).await.unwrap();
+            known = link.call(&PairStatus { wait: Some(60), since: Some(known.revision), ..PairStatus::default() }).await.unwrap();
         }
     };
     tokio::time::timeout(Duration::from_secs(400), waiting).await.unwrap_or_else(|_| panic!("it never came to: {what}"));

@@ -85,7 +85,7 @@ async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine
 async fn paired(link: &Link) -> Result<()> {
     let mut state = link.call(&PairStatus::default()).await?;
     while state.active {
-        state = link.call(&PairStatus { wait: Some(5), since: Some(state.revision) }).await?;
+        state = link.call(&PairStatus { wait: Some(5), since: Some(state.revision), ..PairStatus::default() }).await?;
     }
     expect(state.state == Some(PairPhase::Completed), state.error.as_deref().unwrap_or("the two could not be paired"))
 }

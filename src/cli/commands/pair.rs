@@ -117,7 +117,7 @@ impl Pairing<'_> {
             if found.is_ok_and(|peer| peer.unconfirmed_until.is_none()) {
                 return Ok(state);
             }
-            let next = link.call(&PairStatus { wait: Some(1), since: Some(state.revision) }).await?;
+            let next = link.call(&PairStatus { wait: Some(1), since: Some(state.revision), ..PairStatus::default() }).await?;
             if next.session != state.session {
                 return Ok(state);
             }
@@ -173,6 +173,9 @@ impl Pairing<'_> {
         let port = Instance::running(&self.session.home).map_or(DEFAULT_PORT, |running| running.address.port());
         let addresses = addresses(&self.session.home);
         let code = started.invite_code.expose();
+        if addresses.iter().all(|address| address.is_loopback()) {
+            console.warn("the daemon listens on this machine alone, so no other can come: see server.host");
+        }
         if console.wants_json() {
             let first = json!({ "inviteCode": code, "expiresAt": started.expires_at, "addresses": addresses, "port": port });
             return console.json_line(&first);
@@ -269,7 +272,7 @@ impl Pairing<'_> {
             if wanted(&state) {
                 return Ok(state);
             }
-            state = link.call(&PairStatus { wait: Some(WAIT), since: Some(state.revision) }).await?;
+            state = link.call(&PairStatus { wait: Some(WAIT), since: Some(state.revision), screen: true }).await?;
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Live {
     /// Tells one session from the next.
     pub(super) serial: u64,
     pub(super) choices: Choices,
+    /// How often a screen has asked how it stands.
+    pub(super) screens: u64,
     /// Tries in a row with one code that failed, whatever the machine was called.
     pub(super) failures: Option<(Digest, u32)>,
     expires_at: Millis,

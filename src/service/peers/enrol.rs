@@ -1,7 +1,7 @@
 //! Taking a newly paired machine into configuration and registry: under which name, and in whose place.
 
 use super::Peers;
-use super::pending::{Before, Pending};
+use super::former::{ALLOW_PLAINTEXT, Before, Pending};
 use super::registry::Registry;
 use crate::api::Permission;
 use crate::api::node::PROTOCOL_VERSION;
@@ -11,11 +11,7 @@ use crate::base::secret::Secret;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Fingerprint, Result, id};
 use crate::home::config::Config;
-use crate::home::trust::LEGACY;
 use crate::net::Address;
-
-/// Names that mean other callers.
-const RESERVED: [&str; 3] = [LEGACY, "owner", "stranger"];
 
 /// A machine that was paired with.
 #[derive(Debug, Clone)]
@@ -92,12 +88,7 @@ impl Peers {
                 Some(permissions) => document.set(&["auth", "permissions", &name], permissions)?,
                 None => drop(document.remove(&["auth", "permissions", &name])?),
             }
-            let plaintext = document.get(&["tls", "allowPlaintext"]).and_then(serde_yaml::Value::as_sequence).cloned().unwrap_or_default();
-            if plaintext.iter().any(|allowed| allowed.as_str() == Some(&name)) {
-                let rest: Vec<_> = plaintext.into_iter().filter(|allowed| allowed.as_str() != Some(&name)).collect();
-                document.set(&["tls", "allowPlaintext"], rest)?;
-            }
-            Ok(())
+            document.exchange(&ALLOW_PLAINTEXT, &name, None)
         })
         .await
     }
@@ -183,7 +174,7 @@ fn slot(config: &Config, registry: &Registry, own: &str, new: &Enrolment, replac
         (None, None) => {}
     }
     let base = id::to_name(&new.hostname);
-    let is_ours = |name: &str| RESERVED.contains(&name) || name.eq_ignore_ascii_case(&id::to_name(own));
+    let is_ours = |name: &str| id::is_reserved(name) || name.eq_ignore_ascii_case(&id::to_name(own));
     match bearer(config, registry, &base) {
         None if !is_ours(&base) => return Ok(Slot { name: base, is_taken: false }),
         Some(name) if is_agreed(&name) => return Ok(Slot { name, is_taken: true }),

@@ -3,6 +3,7 @@
 pub mod check;
 mod enrol;
 mod follow;
+mod former;
 mod health;
 mod lines;
 mod pending;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 pub use self::enrol::Enrolment;
+use self::former::ALLOW_PLAINTEXT;
 use self::lines::Lines;
 use self::registry::{Registry, label, place};
 pub use self::sighted::Sighting;
@@ -36,9 +38,6 @@ const VERSION: u32 = 1;
 
 /// Maps of the configuration that have an entry for each peer, by its name.
 const OF_A_PEER: [[&str; 2]; 3] = [["auth", "allowedKeys"], ["auth", "permissions"], ["tls", "pinnedCerts"]];
-
-/// The list of the configuration that may name a peer.
-const ALLOW_PLAINTEXT: [&str; 2] = ["tls", "allowPlaintext"];
 
 /// Takes out of the configuration what it says of a peer.
 fn forget(document: &mut Document, name: &str) -> Result<()> {

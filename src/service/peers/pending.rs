@@ -1,69 +1,13 @@
 //! Entries of paired machines that have not called yet: what confirms them, and what comes back where nothing does.
 
-use serde::{Deserialize, Serialize};
-use serde_yaml::Value;
-
+use super::Peers;
+use super::former::Pending;
 use super::registry::Registry;
-use super::{ALLOW_PLAINTEXT, Peers};
-use crate::api::Permission;
 use crate::api::peers::Peer;
 use crate::base::Result;
 use crate::base::clock::{self, Millis};
-use crate::base::secret::{Digest, Secret};
+use crate::base::secret::Digest;
 use crate::base::sync::lock;
-use crate::home::config::Config;
-use crate::home::config_file::Document;
-
-/// An entry whose machine has not called with its new key yet. Kept in the registry's private file alone.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Pending {
-    /// The key that it must call with.
-    pub(super) key: Secret,
-    /// What comes back unless it does.
-    pub(super) before: Before,
-}
-
-/// What was where an entry is now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Before {
-    rows: Vec<Peer>,
-    key: Option<Secret>,
-    pin: Option<String>,
-    permissions: Option<Vec<Permission>>,
-    plaintext: bool,
-}
-
-impl Before {
-    /// What the configuration says of a name, and the rows that give way.
-    pub(super) fn of(config: &Config, name: &str, rows: Vec<Peer>) -> Self {
-        Self {
-            rows,
-            key: config.auth.allowed_keys.get(name).cloned(),
-            pin: config.tls.pinned_certs.get(name).cloned(),
-            permissions: config.auth.permissions.get(name).cloned(),
-            plaintext: config.tls.allow_plaintext.iter().any(|allowed| allowed == name),
-        }
-    }
-
-    fn restore(self, document: &mut Document, name: &str) -> Result<()> {
-        put_back(document, &["auth", "allowedKeys", name], self.key.as_ref().map(Secret::expose))?;
-        put_back(document, &["tls", "pinnedCerts", name], self.pin)?;
-        put_back(document, &["auth", "permissions", name], self.permissions)?;
-        if !self.plaintext {
-            return Ok(());
-        }
-        let mut allowed = document.get(&ALLOW_PLAINTEXT).and_then(Value::as_sequence).cloned().unwrap_or_default();
-        allowed.push(name.into());
-        document.set(&ALLOW_PLAINTEXT, allowed)
-    }
-}
-
-fn put_back(document: &mut Document, path: &[&str], value: Option<impl Serialize>) -> Result<()> {
-    match value {
-        Some(value) => document.set(path, value),
-        None => document.remove(path).map(drop),
-    }
-}
 
 impl Registry {
     /// Forgets what would come back for entries that stand, or are gone.
@@ -135,7 +79,7 @@ impl Peers {
         };
         let (entry, rows) = (name.clone(), before.rows.clone());
         self.edit(move |document| {
-            let is_its_own = document.get(&["auth", "allowedKeys", &entry]).and_then(Value::as_str) == Some(key.expose());
+            let is_its_own = document.text_at(&["auth", "allowedKeys", &entry]) == Some(key.expose());
             if is_its_own { before.restore(document, &entry) } else { Ok(()) }
         })
         .await?;
@@ -146,7 +90,10 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
+    use super::super::former::Before;
     use super::*;
+    use crate::base::secret::Secret;
+    use crate::home::config::Config;
 
     /// Between the row's change and the configuration's, the key of the former pairing is still good; it confirms nothing.
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::pending::Pending;
+use super::former::Pending;
 use crate::api::node::Identity;
 use crate::api::peers::{Peer, PeerState};
 use crate::base::id::MANUAL;
