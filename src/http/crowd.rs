@@ -1,17 +1,16 @@
 //! How many connections there may be from elsewhere, so that nobody uses up the descriptors that the owner needs.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::base::sync::lock;
+use crate::net::address::network_of;
 
 /// Connections from elsewhere, where the system has descriptors for twice as many.
 const MOST: usize = 4096;
 /// Connections from one address.
 const MOST_EACH: usize = 256;
-/// The bits of an IPv6 address that tell networks apart: whoever has one address of a network can have them all.
-const NETWORK: u128 = !0 << 64;
 
 /// The connections from elsewhere, by their addresses. Clones are the same.
 #[derive(Clone)]
@@ -33,10 +32,7 @@ impl Crowd {
     }
     /// A place for one more connection; none where there are too many.
     pub fn enter(&self, address: IpAddr) -> Option<Place> {
-        let address = match address {
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & NETWORK).into(),
-            IpAddr::V4(_) => address,
-        };
+        let address = network_of(address);
         let mut by_address = lock(&self.by_address);
         // As many addresses as connections at most, which are few.
         if by_address.values().sum::<usize>() >= self.most {

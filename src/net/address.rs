@@ -6,6 +6,14 @@ use std::str::FromStr;
 
 use crate::base::{Error, Result};
 
+/// What counts as one caller's address: of IPv6 the network of 64 bits, as whoever has one address of it can have them all.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
 /// A host name or IP address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {

@@ -1,7 +1,7 @@
 //! How much work strangers can cause: a small budget for each address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::api::Caller;
 use crate::base::bucket::Bucket;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Result};
+use crate::net::address::network_of;
 
 /// Steps of pairings a minute from one address.
 const STEPS: u32 = 60;
@@ -30,14 +31,6 @@ struct Remembered {
     buckets: HashMap<IpAddr, Bucket>,
 }
 
-/// What counts as one address: of IPv6 the network, as each machine has all addresses of its own to call from.
-fn place(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
-    }
-}
-
 impl Strangers {
     /// Lets one step pass, which the owner always may take.
     ///
@@ -53,7 +46,7 @@ impl Strangers {
             *remembered = Remembered { since: Some(now), buckets: HashMap::new() };
         }
         let buckets = &mut remembered.buckets;
-        let place = place(caller.address);
+        let place = network_of(caller.address);
         let is_new = !buckets.contains_key(&place);
         let counted = if is_new && buckets.len() >= ADDRESSES { Ipv4Addr::UNSPECIFIED.into() } else { place };
         let taken = buckets.entry(counted).or_insert_with(|| Bucket::full(STEPS, now)).take(STEPS, now);
@@ -68,6 +61,8 @@ impl Strangers {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
     use crate::api::caller::Role;
 
