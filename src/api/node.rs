@@ -5,9 +5,27 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::operation::{One, Operation, Spec};
+use crate::base::{Code, Error, Result};
 
 /// Version of the protocol that this implementation speaks; the same major version can talk.
 pub const PROTOCOL_VERSION: &str = "1.0.0";
+
+/// Whether two versions of the protocol can talk: the same first number.
+pub fn can_talk(version: &str) -> bool {
+    version.split('.').next() == PROTOCOL_VERSION.split('.').next()
+}
+
+/// Checks that `who` speaks a version of the protocol that this machine understands.
+///
+/// # Errors
+/// `PEER_VERSION_MISMATCH`.
+pub fn check_protocol(who: &str, version: &str) -> Result<()> {
+    if can_talk(version) {
+        return Ok(());
+    }
+    let message = format!("{who} speaks version {version} of the protocol, this machine {PROTOCOL_VERSION}");
+    Err(Error::new(Code::PeerVersionMismatch, message).hint("Install the same version on both machines."))
+}
 
 /// What this daemon can do: the Node version's words first, then ours.
 pub const CAPABILITIES: &[&str] = &["execute", "transfer", "context", "ai-tasks", "exec-v2", "transfer-v2", "transfer-tree", "context-v2"];
@@ -204,4 +222,15 @@ pub struct Stopping {
     pub success: bool,
     /// Process id of the daemon that ends.
     pub pid: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_number_of_the_version_decides() {
+        assert!(can_talk("1.0.0") && can_talk("1.9") && can_talk("1"));
+        assert!(!can_talk("2.0.0") && !can_talk("") && !can_talk("10.0.0"));
+    }
 }

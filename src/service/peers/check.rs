@@ -4,16 +4,11 @@
 //! that is in this machine's audit log.
 
 use super::{Peers, health};
-use crate::api::node::{IdentityGet, PROTOCOL_VERSION};
+use crate::api::node::{IdentityGet, check_protocol};
 use crate::api::peers::{Peer, PeerFindings};
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Result};
 use crate::client::Link;
 use crate::net::Address;
-
-/// Whether two versions of the protocol can talk: the same first number.
-pub fn can_talk(version: &str) -> bool {
-    version.split('.').next() == PROTOCOL_VERSION.split('.').next()
-}
 
 /// What a daemon tells without a key. `name` is what people call it.
 pub async fn from_outside(link: &Link, name: &str) -> PeerFindings {
@@ -24,13 +19,7 @@ pub async fn from_outside(link: &Link, name: &str) -> PeerFindings {
             return PeerFindings { fingerprint: shown, error: Some(error), ..PeerFindings::default() };
         }
     };
-    let error = (!can_talk(&seen.health.version)).then(|| {
-        Error::new(
-            Code::PeerVersionMismatch,
-            format!("{name} speaks version {} of the protocol, this machine {PROTOCOL_VERSION}", seen.health.version),
-        )
-        .hint("Install the same version on both machines.")
-    });
+    let error = check_protocol(name, &seen.health.version).err();
     PeerFindings {
         reachable: true,
         latency_ms: Some(seen.latency_ms),
@@ -75,16 +64,5 @@ impl Peers {
                 findings.error = Some(error);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_number_of_the_version_decides() {
-        assert!(can_talk("1.0.0") && can_talk("1.9") && can_talk("1"));
-        assert!(!can_talk("2.0.0") && !can_talk("") && !can_talk("10.0.0"));
     }
 }

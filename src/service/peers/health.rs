@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 
 use super::Peers;
-use crate::api::node::{HealthGet, PROTOCOL_VERSION};
+use crate::api::node::{HealthGet, Identity, check_protocol};
 use crate::api::peers::{PeerHandshake, PeerState};
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Fingerprint, Result, clock, id};
@@ -117,7 +117,7 @@ impl Peers {
         let answer = limited(line.call(&HealthGet {})).await;
         let latency = asked.elapsed().as_secs_f64() * 1000.0;
         let acquainted = lock(&self.0.registry).at(address).is_some_and(|peer| peer.status == PeerState::Online && peer.is_described());
-        let recognised = answer.and_then(|health| self.recognise(address, &health.node_id, &health.version));
+        let recognised = answer.and_then(|health| self.recognise(address, &health.node_id, &health.version, None));
         let changed = lock(&self.0.registry).checked(address, recognised.is_ok().then(|| (clock::now(), latency)));
         if changed {
             self.save().await?;
@@ -145,18 +145,15 @@ impl Peers {
         .await
     }
 
-    fn recognise(&self, address: &Address, node_id: &str, version: &str) -> Result<()> {
+    fn recognise(&self, address: &Address, node_id: &str, version: &str, identity: Option<&Identity>) -> Result<()> {
         if !id::is_node_id(node_id) {
             return Err(Error::new(Code::PeerHandshakeFailed, format!("{address} gives a node id that is none")));
         }
         if node_id == self.0.identity.node_id {
             return Err(Error::invalid(format!("{address} is this machine itself")).hint("Remove the entry: loopsy peers remove"));
         }
-        if version.split('.').next() != PROTOCOL_VERSION.split('.').next() {
-            let message = format!("{address} speaks version {version} of the protocol, this machine {PROTOCOL_VERSION}");
-            return Err(Error::new(Code::PeerVersionMismatch, message).hint("Install the same version on both machines."));
-        }
-        lock(&self.0.registry).recognise(address, node_id, None)
+        check_protocol(&address.to_string(), version)?;
+        lock(&self.0.registry).recognise(address, node_id, identity)
     }
 
     /// The two tell each other who they are, where one of them is new or was away.
@@ -167,8 +164,7 @@ impl Peers {
             return Ok(());
         }
         let theirs = limited(self.link(&peer)?.call(&PeerHandshake(self.0.identity.clone()))).await?;
-        self.recognise(address, &theirs.node_id, &theirs.version)?;
-        lock(&self.0.registry).recognise(address, &theirs.node_id, Some(&theirs))?;
+        self.recognise(address, &theirs.node_id, &theirs.version, Some(&theirs))?;
         self.save().await
     }
 }
