@@ -166,11 +166,6 @@ impl Peers {
         })
     }
 
-    /// The peer that a person or a program means: by name, hostname, node id or its beginning, or address.
-    pub fn resolve(&self, reference: &str) -> Result<Peer> {
-        self.find(reference)
-    }
-
     /// The peer with a node id.
     fn row(&self, node_id: &str) -> Result<Peer> {
         let mut peer = lock(&self.0.registry).by_id(node_id).cloned().ok_or_else(|| {

@@ -141,24 +141,27 @@ impl Peers {
         if candidates.is_empty() { Ok(false) } else { self.follow(&name, &candidates).await }
     }
 
-    /// The peer, or else the machine that is announced, that is meant. Who is known is never mistaken for who announces
-    /// himself under the same name, and nothing that the configuration says of a name holds for the latter.
-    pub(super) fn find(&self, reference: &str) -> Result<Peer> {
-        let known = lock(&self.0.registry).clone();
-        let error = match known.resolve(reference) {
-            Ok(peer) => {
-                let mut peer = peer.clone();
-                self.complete(&mut peer);
-                return Ok(peer);
+    /// The peer, or else the machine that is announced, that a person or a program means: by name, hostname, node id or its
+    /// beginning, or address. Who is known is never mistaken for who announces himself under the same name, and nothing that
+    /// the configuration says of a name holds for the latter.
+    pub fn resolve(&self, reference: &str) -> Result<Peer> {
+        let (error, known) = {
+            let registry = lock(&self.0.registry);
+            match registry.resolve(reference) {
+                Ok(peer) => {
+                    let mut peer = peer.clone();
+                    self.complete(&mut peer);
+                    return Ok(peer);
+                }
+                Err(error) if error.code == Code::PeerNotFound => (error, registry.peers.clone()),
+                Err(ambiguous) => return Err(ambiguous),
             }
-            Err(error) if error.code == Code::PeerNotFound => error,
-            ambiguous => return ambiguous.cloned(),
         };
-        let mut strangers = Registry { peers: self.strangers(&known.peers), ..Registry::default() };
+        let mut strangers = Registry { peers: self.strangers(&known), ..Registry::default() };
         match strangers.resolve(reference) {
             Err(hint) if hint.code == Code::PeerNotFound && !strangers.peers.is_empty() => {
                 // Once more over all, for the hint.
-                strangers.peers.splice(..0, known.peers);
+                strangers.peers.splice(..0, known);
                 Err(strangers.resolve(reference).err().unwrap_or(error))
             }
             Err(hint) if hint.code == Code::PeerNotFound => Err(error),
