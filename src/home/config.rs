@@ -106,6 +106,13 @@ section! {
     }
 }
 
+impl Tls {
+    /// Whether a peer may speak plaintext.
+    pub fn allows_plaintext(&self, peer: &str) -> bool {
+        self.allow_plaintext.iter().any(|allowed| allowed == peer)
+    }
+}
+
 section! {
     /// Which commands may run.
     Execution {

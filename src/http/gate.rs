@@ -251,7 +251,7 @@ impl Gate {
             return Err(Error::new(Code::AuthTlsRequired, format!("the key of {name} came in plaintext, but {name} speaks TLS"))
                 .hint(format!("Somebody may have read it: pair with {name} again, which makes a new one.")));
         }
-        let excused = peer.is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name));
+        let excused = peer.is_some_and(|name| config.tls.allows_plaintext(name));
         if config.tls.enabled && !is_open && !excused {
             return Err(Error::new(Code::AuthTlsRequired, "this daemon wants TLS from other machines")
                 .hint("Pair the two machines: loopsy pair. For a Node daemon, on the machine that was asked: loopsy connect."));

@@ -40,7 +40,7 @@ impl Before {
             key: config.auth.allowed_keys.get(name).cloned(),
             pin: config.tls.pinned_certs.get(name).cloned(),
             permissions: config.auth.permissions.get(name).cloned(),
-            plaintext: config.tls.allow_plaintext.iter().any(|allowed| allowed == name),
+            plaintext: config.tls.allows_plaintext(name),
         }
     }
 

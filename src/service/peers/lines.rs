@@ -91,7 +91,7 @@ impl Peers {
         if let Some(pin) = name.map(|name| self.0.trust.pin_of(name)).transpose()?.flatten() {
             return Ok(Security::Pinned(pin));
         }
-        if name.is_some_and(|name| config.tls.allow_plaintext.iter().any(|allowed| allowed == name)) {
+        if name.is_some_and(|name| config.tls.allows_plaintext(name)) {
             return Ok(Security::Plaintext);
         }
         Ok(if address.is_loopback() { Security::Loopback } else { Security::Unproven })
