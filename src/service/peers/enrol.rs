@@ -52,16 +52,13 @@ impl Peers {
     /// user agreed to `replace`; where it names a known machine's certificate without proof, or two known machines; what a
     /// change of the configuration fails with. Nothing is changed then.
     pub async fn enrol(&self, new: Enrolment, allow: Option<Vec<Permission>>, replace: Option<&str>) -> Result<Peer> {
-        let Slot { name, is_taken } = {
-            let registry = lock(&self.0.registry);
-            slot(&self.0.settings.get(), &registry, &self.0.identity.hostname, &new, replace)?
-        };
         // The row first: it tells until when the key is good, should the daemon end before the other machine has called.
-        let before = {
-            let mut registry = lock(&self.0.registry);
+        let (Slot { name, is_taken }, before) = {
+            let (config, mut registry) = (self.0.settings.get(), lock(&self.0.registry));
+            let slot = slot(&config, &registry, &self.0.identity.hostname, &new, replace)?;
             let before = registry.clone();
-            put(&mut registry, &self.0.settings.get(), &new, &name);
-            before
+            put(&mut registry, &config, &new, &slot.name);
+            (slot, before)
         };
         let written = match self.save().await {
             Ok(()) => self.write(&new, &name, is_taken, allow).await,

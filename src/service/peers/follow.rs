@@ -4,6 +4,7 @@ use super::Peers;
 use super::health::limited;
 use crate::api::node::HealthGet;
 use crate::base::Result;
+use crate::base::id::MANUAL;
 use crate::base::sync::lock;
 use crate::net::Address;
 
@@ -40,6 +41,6 @@ impl Peers {
     /// Whether this peer answers at an address, with its certificate and its node id.
     async fn is_at(&self, name: &str, node_id: &str, address: &Address) -> bool {
         let Ok(line) = self.line(Some(name), address) else { return false };
-        limited(line.call(&HealthGet {})).await.is_ok_and(|health| health.node_id == node_id || node_id.starts_with("manual-"))
+        limited(line.call(&HealthGet {})).await.is_ok_and(|health| health.node_id == node_id || node_id.starts_with(MANUAL))
     }
 }
