@@ -108,6 +108,10 @@ impl Peer {
             unconfirmed_until: None,
         }
     }
+    /// What people call it: its name, else its hostname.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.hostname)
+    }
     /// Whether it has told who it is: beside its id, which anybody may ask for, its name, system and abilities.
     pub fn is_described(&self) -> bool {
         !self.version.is_empty()

@@ -21,7 +21,7 @@ impl Forward for Daemon {
             link.forward(request, &self.connections).await.map_err(|mut error| {
                 self.peers.suspect(&peer, error.code);
                 // People know the peer by its name, not by where it listens.
-                let name = peer.name.as_deref().unwrap_or(&peer.hostname);
+                let name = peer.label();
                 error.message = error.message.replace(&link.target().to_string(), &format!("{name} ({})", link.target()));
                 error
             })

@@ -16,18 +16,13 @@ const HOUR: u64 = 60 * MINUTE;
 /// What a header of whole seconds may be off, milliseconds.
 const ROUGH: u64 = 2_000;
 
-/// What people call a peer.
-pub fn label(peer: &Peer) -> &str {
-    peer.name.as_deref().unwrap_or(&peer.hostname)
-}
-
 /// Each peer: the first thing that is wrong with it, or that it is well; and its clock.
 pub fn each(scene: &Scene) -> Vec<Finding> {
     scene.peers.iter().flat_map(|(peer, findings)| of(scene, peer, findings)).collect()
 }
 
 fn of(scene: &Scene, peer: &Peer, findings: &PeerFindings) -> Vec<Finding> {
-    let name = printable(label(peer));
+    let name = printable(peer.label());
     let mut found: Vec<Finding> = clock_of(&name, findings.skew_ms).into_iter().collect();
     match &findings.error {
         Some(error) => found.insert(0, failed(&name, peer, error)),
@@ -85,7 +80,7 @@ fn there(name: &str, findings: &PeerFindings) -> String {
 /// or a key from its address that was refused since.
 fn calls_back(scene: &Scene, peer: &Peer, name: &str) -> Finding {
     let Some(config) = scene.config() else { return Finding::ok("its calls were not looked at") };
-    let key_name = peer.name.as_deref().unwrap_or(&peer.hostname);
+    let key_name = peer.label();
     if !config.auth.allowed_keys.contains_key(key_name) {
         let fix = format!("loopsy pair {}, or remove it: loopsy peers remove {name}", peer.address);
         return Finding::warn("there is no key for it, so neither can use the other", fix);

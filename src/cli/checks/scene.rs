@@ -154,7 +154,7 @@ async fn through_daemon(session: &Session, peer: Peer) -> (Peer, PeerFindings) {
 }
 
 async fn from_here(peer: Peer, config: Option<&Config>) -> (Peer, PeerFindings) {
-    let name = super::peers::label(&peer);
+    let name = peer.label();
     let findings = match line_from_here(&peer, name, config) {
         Ok(line) => from_outside(&line, name).await,
         Err(error) => PeerFindings { error: Some(error), ..PeerFindings::default() },

@@ -21,23 +21,23 @@ pub fn run(session: &Session, args: Peers) -> Result<ExitCode> {
             PeersAction::Remove { peer } => {
                 let peer = find(&link, &peer).await?;
                 let gone = link.call(&PeerRemove { node_id: peer.node_id.clone() }).await?;
-                session.console.done(&gone, format!("Removed {}", label(&peer)))
+                session.console.done(&gone, format!("Removed {}", peer.label()))
             }
             PeersAction::Revoke { peer } => {
                 let revoked = link.call(&PeerRevoke { node_id: peer }).await?;
-                session.console.done(&revoked, format!("{} is not trusted any more", label(&revoked)))
+                session.console.done(&revoked, format!("{} is not trusted any more", revoked.label()))
             }
             PeersAction::Ping { peer } => {
                 let peer = link.call(&PeerPing { node_id: peer }).await?;
                 if session.console.wants_json() {
                     return session.console.json(&peer);
                 }
-                session.console.line(format!("{} answers in {:.1} ms", label(&peer), peer.latency_ms.unwrap_or_default()))
+                session.console.line(format!("{} answers in {:.1} ms", peer.label(), peer.latency_ms.unwrap_or_default()))
             }
             PeersAction::Rename { peer, name } => {
                 let peer = find(&link, &peer).await?;
                 let renamed = link.call(&PeerRename { node_id: peer.node_id.clone(), name }).await?;
-                session.console.done(&renamed, format!("{} is {} now", label(&peer), label(&renamed)))
+                session.console.done(&renamed, format!("{} is {} now", peer.label(), renamed.label()))
             }
         }
     })?;
@@ -67,7 +67,7 @@ async fn add(session: &Session, link: &Link, address: &str, port: Option<u16>, n
     if session.console.wants_json() {
         return session.console.json(&peer);
     }
-    session.console.note(format!("Added {} ({}), {}", label(&peer), place(&peer), state(&peer)));
+    session.console.note(format!("Added {} ({}), {}", peer.label(), place(&peer), state(&peer)));
     if !peer.trusted {
         session.console.note(format!("It is not trusted. Pair with it: loopsy pair {}", place(&peer)));
     }
@@ -98,7 +98,7 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
                 (false, false) => "no key",
             };
             vec![
-                label(peer).to_owned(),
+                peer.label().to_owned(),
                 session.console.paint(colour, state(peer)),
                 place(peer),
                 peer.platform.clone(),
@@ -110,7 +110,7 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
         .collect();
     session.console.table(&["NAME", "STATE", "ADDRESS", "PLATFORM", "SEEN", "TRUSTED", "NODE ID"], &rows)?;
     if let Some(stranger) = peers.peers.iter().find(|peer| is_stranger(peer)) {
-        session.console.note(format!("Machines that were found are not trusted. Pair with one: loopsy pair {}", label(stranger)));
+        session.console.note(format!("Machines that were found are not trusted. Pair with one: loopsy pair {}", stranger.label()));
     }
     Ok(())
 }
@@ -118,10 +118,6 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
 /// Whether a machine is only announced on the network, and nobody knows it.
 fn is_stranger(peer: &Peer) -> bool {
     peer.status == PeerState::Unknown && !peer.trusted && !peer.manually_added && peer.name.is_none()
-}
-
-fn label(peer: &Peer) -> &str {
-    peer.name.as_deref().unwrap_or(&peer.hostname)
 }
 
 fn place(peer: &Peer) -> String {

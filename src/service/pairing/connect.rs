@@ -190,7 +190,7 @@ impl Pairing {
                 if let Err(error) = self.0.peers.greet(&peer).await {
                     tracing::warn!(%error, "the first call to a newly paired machine failed");
                 }
-                let name = peer.name.unwrap_or(peer.hostname);
+                let name = peer.label().to_owned();
                 self.change(|live| live.outgoing(serial).map(|outgoing| outgoing.end = Some(End::Completed(name))));
             }
             Err(error) => {

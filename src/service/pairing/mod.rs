@@ -232,7 +232,7 @@ impl Pairing {
                 Err(error) => Err(error),
             };
             let is_written = outcome.is_ok();
-            let name = outcome.map(|peer| peer.name.unwrap_or(peer.hostname));
+            let name = outcome.map(|peer| peer.label().to_owned());
             let take_back = pairing.change(|live| match &mut live.session {
                 Some(Session::Waiting(waiting)) if live.serial == serial => waiting.written(name),
                 _ => is_written,

@@ -39,7 +39,7 @@ impl Peers {
     /// no fingerprint.
     pub async fn look_at(&self, reference: &str) -> Result<PeerFindings> {
         let peer = self.resolve(reference)?;
-        let name = peer.name.clone().unwrap_or_else(|| peer.hostname.clone());
+        let name = peer.label().to_owned();
         let line = self.line(peer.name.as_deref(), &Address::new(&peer.address, peer.port)?)?;
         let mut findings = from_outside(&line, &name).await;
         if findings.error.is_none() && peer.trusted {

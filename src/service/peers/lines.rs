@@ -66,8 +66,8 @@ impl Peers {
         let named = peer.name.as_deref().filter(|_| peer.trusted);
         let keyed = named.and_then(|name| Some((name, self.0.trust.key_for(name)?)));
         let (name, key) = keyed.ok_or_else(|| {
-            let name = peer.name.as_deref().unwrap_or(&peer.hostname);
-            Error::new(Code::AuthForbidden, format!("there is no key for {name}")).hint(format!("Pair with it: loopsy pair {address}"))
+            Error::new(Code::AuthForbidden, format!("there is no key for {}", peer.label()))
+                .hint(format!("Pair with it: loopsy pair {address}"))
         })?;
         let link = self.line(Some(name), &address)?;
         link.may_carry_key()?;

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 pub use self::enrol::Enrolment;
 use self::former::ALLOW_PLAINTEXT;
 use self::lines::Lines;
-use self::registry::{Registry, label, place};
+use self::registry::{Registry, place};
 pub use self::sighted::Sighting;
 use self::sighted::Sightings;
 use crate::api::Caller;
@@ -130,7 +130,7 @@ impl Peers {
             self.complete(peer);
         }
         peers.extend(self.strangers(&peers));
-        peers.sort_by(|a, b| label(a).cmp(label(b)));
+        peers.sort_by(|a, b| a.label().cmp(b.label()));
         peers
     }
 
@@ -241,7 +241,7 @@ impl Peers {
     pub async fn revoke(&self, node_id: &str) -> Result<Peer> {
         let peer = self.resolve(node_id)?;
         let name = peer.name.clone().filter(|_| peer.trusted).ok_or_else(|| {
-            Error::new(Code::PeerNotFound, format!("{} is not trusted", label(&peer))).hint("List those that are with: loopsy peers")
+            Error::new(Code::PeerNotFound, format!("{} is not trusted", peer.label())).hint("List those that are with: loopsy peers")
         })?;
         self.edit(move |document| forget(document, &name)).await?;
         if let Some(row) = lock(&self.0.registry).by_id(&peer.node_id) {
@@ -258,8 +258,8 @@ impl Peers {
         id::check_peer_name("name", &name)?;
         let peer = self.resolve(node_id)?;
         if lock(&self.0.registry).by_id(&peer.node_id).is_none() {
-            return Err(Error::new(Code::PeerNotFound, format!("{} is not known, only announced", label(&peer)))
-                .hint(format!("Pair with it first: loopsy pair {}", label(&peer))));
+            return Err(Error::new(Code::PeerNotFound, format!("{} is not known, only announced", peer.label()))
+                .hint(format!("Pair with it first: loopsy pair {}", peer.label())));
         }
         let config = self.0.settings.get();
         if config.auth.allowed_keys.contains_key(&name) || lock(&self.0.registry).by_name(&name).is_some() {

@@ -118,7 +118,7 @@ impl Registry {
         let other = self.peers.iter().find(|peer| peer.node_id == node_id && peer.name.is_some() && !is_here(peer));
         match other {
             Some(other) if is_named => {
-                let what = format!("the daemon at {address} has the node id of {}", label(other));
+                let what = format!("the daemon at {address} has the node id of {}", other.label());
                 return Err(Error::new(Code::PeerHandshakeFailed, what)
                     .hint("A data directory was copied: remove identity.json in one of the two. Or somebody claims to be the other."));
             }
@@ -222,7 +222,7 @@ impl Registry {
                 [] => {}
                 [peer] => return Ok(peer),
                 several => {
-                    let names: Vec<_> = several.iter().map(|peer| format!("{} ({})", label(peer), place(peer))).collect();
+                    let names: Vec<_> = several.iter().map(|peer| format!("{} ({})", peer.label(), place(peer))).collect();
                     return Err(
                         Error::invalid(format!("{wanted:?} is more than one peer: {}", names.join(", "))).hint("Name it by its node id.")
                     );
@@ -233,7 +233,7 @@ impl Registry {
     }
 
     fn unknown(&self, wanted: &str) -> Error {
-        let names: Vec<&str> = self.peers.iter().map(label).collect();
+        let names: Vec<&str> = self.peers.iter().map(Peer::label).collect();
         let error = Error::new(Code::PeerNotFound, format!("there is no peer {wanted:?}"));
         match closest(wanted, names.iter().copied()) {
             Some(name) => error.hint(format!("Did you mean {name}?")),
@@ -241,11 +241,6 @@ impl Registry {
             None => error.hint(format!("Known: {}.", names.join(", "))),
         }
     }
-}
-
-/// What people call a peer: its name, else its hostname.
-pub(super) fn label(peer: &Peer) -> &str {
-    peer.name.as_deref().unwrap_or(&peer.hostname)
 }
 
 /// Where a peer listens, as it is written.
