@@ -3,6 +3,7 @@
 pub mod caller;
 pub mod context;
 pub mod execute;
+pub mod messages;
 pub mod node;
 pub mod openapi;
 pub mod operation;
