@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod disk;
 pub mod home;
 pub mod http;
+pub mod mcp;
 pub mod net;
 pub mod platform;
 pub mod service;

@@ -78,6 +78,11 @@ pub enum Command {
     Logs(Logs),
     /// Call an operation of the API by its name.
     Api(Api),
+    /// Serve coding agents: the Model Context Protocol on standard input and output.
+    ///
+    /// An agent starts it by itself once it is registered. LOOPSY_PORT and LOOPSY_API_KEY take the place of the port and
+    /// key that the data directory tells.
+    McpServe,
     /// Show what Loopsy does, with two throw-away daemons on this machine.
     Demo,
     /// Print the completions of a shell.

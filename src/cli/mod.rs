@@ -70,7 +70,8 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, pair, peers, shell, start, status, stop, transfer,
+        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, mcp_serve, pair, peers, shell, start, status, stop,
+        transfer,
     };
     match command {
         Command::Init => init::run(session),
@@ -93,6 +94,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Api(args) => api::run(session, &args),
         Command::Send(args) => transfer::send(session, &args),
         Command::Pull(args) => transfer::pull(session, &args),
+        Command::McpServe => mcp_serve::run(session),
         Command::Demo => demo::run(session),
     }
 }

@@ -1,0 +1,5 @@
+//! What the tools do, one file per noun.
+
+pub mod context;
+pub mod execute;
+pub mod peers;
