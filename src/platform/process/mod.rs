@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(unix)]
+mod brief;
+#[cfg(unix)]
 mod frame;
 #[cfg(unix)]
 mod guard;
@@ -35,11 +37,15 @@ mod which;
 mod tests;
 
 #[cfg(unix)]
+pub use brief::{Ended, run_within};
+#[cfg(unix)]
 pub use guard::Guard;
 #[cfg(unix)]
 pub use running::{Control, Exit, Running, unread};
 #[cfg(unix)]
 pub use signals::{signal_name, signal_number};
+#[cfg(unix)]
+pub use which::which;
 
 /// How long a tree that was asked to end has until it is killed.
 pub const KILL_AFTER: Duration = Duration::from_secs(3);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::platform::host;
+
 /// What a search for a program came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -35,6 +37,14 @@ pub(super) fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Found {
         }
     }
     blocked
+}
+
+/// The program of this name in the folders of this process's own PATH.
+pub fn which(name: &str) -> Option<PathBuf> {
+    match find_program(name.as_ref(), &host::search_path(), &std::env::current_dir().unwrap_or_default()) {
+        Found::Program(path) => Some(path),
+        Found::NotExecutable | Found::Nothing => None,
+    }
 }
 
 fn judge(candidate: PathBuf) -> Found {
