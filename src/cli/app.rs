@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::base::Fingerprint;
 
@@ -39,8 +39,8 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create the configuration and this machine's key.
-    Init,
+    /// Create the configuration and this machine's key, and register with the coding agents that are installed.
+    Init(Init),
     /// Start the daemon; returns when it answers.
     Start(Start),
     /// Stop the daemon; returns when it is gone.
@@ -74,6 +74,9 @@ pub enum Command {
     /// Show or renew this machine's key.
     #[command(subcommand)]
     Key(Key),
+    /// Give coding agents on this machine Loopsy's tools, or take them away.
+    #[command(subcommand)]
+    Mcp(Mcp),
     /// Show the audit log, or the daemon's own.
     Logs(Logs),
     /// Call an operation of the API by its name.
@@ -97,6 +100,14 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         folder: PathBuf,
     },
+}
+
+/// Create the configuration.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Leave the coding agents alone.
+    #[arg(long)]
+    pub no_mcp: bool,
 }
 
 /// Start the daemon.
@@ -402,6 +413,44 @@ pub enum Key {
         #[arg(long)]
         print: bool,
     },
+}
+
+/// Coding agents and Loopsy's tools.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Mcp {
+    /// Register Loopsy with an agent, for all folders; an earlier registration is replaced.
+    Add {
+        /// Which one.
+        #[arg(long, value_enum, default_value_t = AgentName::Claude)]
+        agent: AgentName,
+    },
+    /// Take the registration away.
+    Remove {
+        /// Which one.
+        #[arg(long, value_enum, default_value_t = AgentName::Claude)]
+        agent: AgentName,
+    },
+    /// Show which agents there are, and what is registered with them.
+    Status {
+        /// Which one.
+        #[arg(long, value_enum, default_value_t = AgentName::All)]
+        agent: AgentName,
+    },
+}
+
+/// A coding agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentName {
+    /// Claude Code.
+    Claude,
+    /// OpenAI's Codex.
+    Codex,
+    /// Google's Gemini CLI.
+    Gemini,
+    /// opencode.
+    Opencode,
+    /// Each of them.
+    All,
 }
 
 /// Logs.

@@ -1,5 +1,6 @@
 //! The command line: what people type becomes operations, and what comes back becomes lines and an exit status.
 
+pub mod agents;
 pub mod app;
 pub mod ask;
 pub mod checks;
@@ -70,11 +71,11 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, mcp_serve, pair, peers, shell, start, status, stop,
-        transfer,
+        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, mcp, mcp_serve, pair, peers, shell, start, status,
+        stop, transfer,
     };
     match command {
-        Command::Init => init::run(session),
+        Command::Init(args) => init::run(session, &args),
         Command::Start(args) => start::run(session, &args),
         Command::Stop => stop::run(session),
         Command::Restart => start::restart(session),
@@ -83,6 +84,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Daemon(args) => daemon::run(session, &args),
         Command::Config(action) => config::run(session, action),
         Command::Key(action) => key::run(session, action),
+        Command::Mcp(action) => mcp::run(session, action),
         Command::Logs(args) => logs::run(session, &args),
         Command::Completions { shell } => shell::completions(session, shell),
         Command::Man { folder } => shell::man(session, &folder),

@@ -4,5 +4,6 @@ mod connect;
 mod doctor;
 mod doctor_peers;
 mod lifecycle;
+mod mcp;
 mod settings;
 mod strangers;

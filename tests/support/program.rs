@@ -15,6 +15,16 @@ pub fn binary() -> PathBuf {
     std::env::var_os("LOOPSY_BIN").map_or_else(|| env!("CARGO_BIN_EXE_loopsy").into(), PathBuf::from)
 }
 
+/// The variables that say where a coding agent keeps its files.
+pub const AGENT_FOLDERS: [&str; 4] = ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "XDG_CONFIG_HOME"];
+
+/// The folders of programs in which there is no coding agent: those of this machine are no part of a test.
+pub fn path_without_agents() -> OsString {
+    let has_agent = |folder: &PathBuf| ["claude", "codex", "gemini", "opencode"].iter().any(|agent| folder.join(agent).exists());
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect();
+    std::env::join_paths(folders.into_iter().filter(|folder| !has_agent(folder) || folder.join("sh").exists())).unwrap()
+}
+
 /// A home, and the program that uses it. Its daemon is ended at the latest when this is dropped.
 pub struct Program {
     folder: tempfile::TempDir,
@@ -74,7 +84,11 @@ impl Program {
             .args(args)
             .env("LOOPSY_DATA_DIR", self.home().root())
             .env("HOME", self.folder.path())
+            .env("PATH", path_without_agents())
             .stdin(Stdio::null());
+        AGENT_FOLDERS.iter().for_each(|variable| {
+            command.env_remove(variable);
+        });
         command
     }
     pub fn run(&self, args: &[&str]) -> Ran {

@@ -3,6 +3,7 @@
 //! A check is a name and a function from the [`Scene`] to findings. To add one, write the function in the file of its
 //! noun and give it a line in [`CHECKS`].
 
+mod agents;
 mod config;
 mod daemon;
 mod discovery;
@@ -82,6 +83,7 @@ const CHECKS: &[Check] = &[
     Check { name: "port", look: daemon::port },
     Check { name: "context store", look: daemon::store },
     Check { name: "certificate", look: tls::certificate },
+    Check { name: "MCP", look: agents::registrations },
     Check { name: "discovery", look: discovery::discovery },
     Check { name: "firewall", look: machine::firewall },
     Check { name: "peer", look: peers::each },

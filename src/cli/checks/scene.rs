@@ -10,6 +10,7 @@ use crate::api::node::{HealthGet, Status, StatusGet};
 use crate::api::peers::{DEFAULT_PORT, Peer, PeerCheck, PeerFindings, PeerList, Peers};
 use crate::base::{Code, Error, Fingerprint, Result};
 use crate::cli::Session;
+use crate::cli::agents::{AGENTS, Server, State};
 use crate::client::Link;
 use crate::client::connector::Security;
 use crate::home::Home;
@@ -47,6 +48,10 @@ pub struct Scene {
     pub peers: Vec<(Peer, PeerFindings)>,
     /// What the audit logs tell.
     pub evidence: Evidence,
+    /// The coding agents, and what is registered with them.
+    pub agents: Vec<State>,
+    /// What should be registered with them.
+    pub server: Result<Server>,
 }
 
 /// How the configured port is.
@@ -79,7 +84,9 @@ impl Scene {
             multicast::probe(),
         );
         let evidence = Evidence::read(&home);
-        Self { loaded, running, status, port, shown, multicast, peers, evidence, home }
+        let agents = AGENTS.iter().map(State::look).collect();
+        let server = Server::of(&home);
+        Self { loaded, running, status, port, shown, multicast, peers, evidence, agents, server, home }
     }
     /// The configuration, where it is right.
     pub fn config(&self) -> Option<&Config> {

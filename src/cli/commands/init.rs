@@ -6,12 +6,13 @@ use serde_json::json;
 
 use crate::base::Result;
 use crate::base::secret::Secret;
-use crate::cli::Session;
+use crate::cli::agents::{self, AGENTS, Fit, Server, State};
+use crate::cli::{Session, app};
 use crate::home::{config_file, identity};
 use crate::platform::host;
 
-/// Creates what is missing and changes nothing that is there.
-pub fn run(session: &Session) -> Result<ExitCode> {
+/// Creates what is missing and changes nothing that is there; registers with the coding agents that are installed.
+pub fn run(session: &Session, args: &app::Init) -> Result<ExitCode> {
     let Session { home, console } = session;
     home.create()?.iter().for_each(|warning| console.warn(warning));
     let (node_id, warning) = identity::load_or_create(home)?;
@@ -19,15 +20,36 @@ pub fn run(session: &Session) -> Result<ExitCode> {
     let text = config_file::init_text(&Secret::generate()?, &host::hostname(), &host::home_dir());
     let created = config_file::create(home, &text)?;
     let path = home.config();
-    if console.wants_json() {
-        console.json(&json!({ "created": created, "config": path, "nodeId": node_id }))?;
-    } else if created {
+    if created && !console.wants_json() {
         console.note(format!("Configuration created: {}", path.display()));
-        console.note("Next: loopsy start");
-    } else {
+    } else if !console.wants_json() {
         console.note(format!("Configuration exists, nothing was changed: {}", path.display()));
         // Said at the moment when somebody looks at it.
         config_file::load(&path)?.warnings.iter().for_each(|warning| console.warn(warning));
     }
+    let registered = if args.no_mcp { Vec::new() } else { register(session) };
+    if console.wants_json() {
+        console.json(&json!({ "created": created, "config": path, "nodeId": node_id, "registered": registered }))?;
+    } else if created {
+        console.note("Next: loopsy start");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Registers with each agent that is installed and has no working registration; answers which now have one from here.
+fn register(session: &Session) -> Vec<&'static str> {
+    let Ok(server) = Server::of(&session.home) else { return Vec::new() };
+    let wanting = AGENTS.iter().map(State::look).filter(|state| state.program.is_some());
+    let wanting = wanting.filter(|state| matches!(state.fit(&server), Fit::Missing | Fit::Gone));
+    let added = wanting.filter_map(|state| match agents::add(state.agent, &server) {
+        Ok(_) => {
+            session.console.note(format!("Registered with {}", state.agent.title));
+            Some(state.agent.name)
+        }
+        Err(error) => {
+            session.console.warn(agents::in_one_line(&error));
+            None
+        }
+    });
+    added.collect()
 }

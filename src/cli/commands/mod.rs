@@ -12,6 +12,7 @@ pub mod init;
 pub mod key;
 pub mod log_lines;
 pub mod logs;
+pub mod mcp;
 pub mod mcp_serve;
 pub mod pair;
 pub mod peers;
