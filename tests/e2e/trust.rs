@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::fails;
 use crate::support::node::Node;
-use crate::support::pairing;
+use crate::support::pairing::Paired;
 use crate::support::process::{Process, until};
 use crate::support::program::Program;
 use crate::support::sim::OWNER;
@@ -30,20 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came in on connections: the first bytes, and those after them.
 type Heard = Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>;
-
-/// Two daemons that were paired by their owners.
-struct Paired {
-    kai: Node,
-    leo: Node,
-}
-
-impl Paired {
-    fn start() -> Self {
-        let (kai, leo) = (Node::start("kai", json!({})), Node::start("leo", json!({})));
-        pairing::by_program(&kai.program, &leo.program, &kai.address().to_string());
-        Self { kai, leo }
-    }
-}
 
 fn fingerprint(program: &Program) -> Fingerprint {
     certificate::load(&program.home()).unwrap().unwrap().fingerprint()

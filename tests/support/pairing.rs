@@ -9,8 +9,9 @@ use loopsy::base::secret::Secret;
 use loopsy::base::{Error, Result};
 use loopsy::client::Link;
 use loopsy::net::Address;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::node::Node;
 use super::program::Program;
 
 /// A yes without more.
@@ -74,4 +75,18 @@ pub fn by_program(waiting: &Program, calling: &Program, place: &str) {
     let told: Value = serde_json::from_str(&line).unwrap();
     calling.ok(&["pair", place, "--code", told["inviteCode"].as_str().unwrap(), "--yes"]);
     assert!(shown.wait().unwrap().success());
+}
+
+/// Two daemons that were paired by their owners: leo, whose people are the testers, and kai.
+pub struct Paired {
+    pub kai: Node,
+    pub leo: Node,
+}
+
+impl Paired {
+    pub fn start() -> Self {
+        let (kai, leo) = (Node::start("kai", json!({})), Node::start("leo", json!({})));
+        by_program(&kai.program, &leo.program, &kai.address().to_string());
+        Self { kai, leo }
+    }
 }
