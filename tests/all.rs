@@ -1,6 +1,7 @@
 //! All tests that use the program as a whole; one binary, because linking it is what costs.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that can't go on fails")]
 
+mod agents;
 mod catalogue;
 mod cli;
 mod e2e;
