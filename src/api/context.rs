@@ -12,6 +12,9 @@ pub const VALUE_BYTES: usize = 1024 * 1024;
 /// Longest body of a write: a value of control characters grows six-fold in JSON.
 pub const SET_LIMIT: usize = 6 * VALUE_BYTES + 100 * 1024;
 
+/// How keys begin that carry messages: they are the daemon's and its owner's, peers only put letters in.
+pub const RESERVED: [&str; 3] = ["inbox:", "outbox:", "ack:"];
+
 const IF_MATCH: (&str, &str) = ("ifMatch", "if-match");
 const IF_NONE_MATCH: (&str, &str) = ("ifNoneMatch", "if-none-match");
 
@@ -76,6 +79,7 @@ impl Operation for ContextSet {
     const SPEC: Spec = Spec::put("context.set", "/context/{key}")
         .permit(Permission::Context)
         .quota(Quota::Context)
+        .except(&RESERVED, Permission::Messages, Quota::Messages)
         .limit(SET_LIMIT)
         .headers(&[IF_MATCH, IF_NONE_MATCH])
         .compat();

@@ -28,7 +28,8 @@ pub fn check_protocol(who: &str, version: &str) -> Result<()> {
 }
 
 /// What this daemon can do: the Node version's words first, then ours.
-pub const CAPABILITIES: &[&str] = &["execute", "transfer", "context", "ai-tasks", "exec-v2", "transfer-v2", "transfer-tree", "context-v2"];
+pub const CAPABILITIES: &[&str] =
+    &["execute", "transfer", "context", "ai-tasks", "exec-v2", "transfer-v2", "transfer-tree", "context-v2", "messages"];
 
 /// Tell whether the daemon answers, without a key.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,6 +119,9 @@ pub struct Status {
     pub jobs: JobCounts,
     /// The context store.
     pub context: ContextCounts,
+    /// Messages, told to the owner (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<MessageCounts>,
     /// Version and commit of the program (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
@@ -170,6 +174,15 @@ pub struct JobCounts {
 pub struct ContextCounts {
     /// Entries that have not expired.
     pub entries: u64,
+}
+
+/// Messages that wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageCounts {
+    /// In the inbox, not acknowledged yet.
+    pub unread: u64,
+    /// On their way to peers.
+    pub queued: u64,
 }
 
 /// Describe every operation as an OpenAPI 3.1 document.

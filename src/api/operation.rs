@@ -80,6 +80,8 @@ pub enum Quota {
     Transfer,
     /// `rateLimits.context`.
     Context,
+    /// `rateLimits.messages`.
+    Messages,
 }
 
 /// How the body of a request travels.
@@ -109,12 +111,25 @@ pub struct Spec {
     pub access: Access,
     /// Which budget it draws on.
     pub quota: Quota,
+    /// Where the first field of the path makes it another matter.
+    pub exception: Option<Exception>,
     /// How the body travels.
     pub payload: Payload,
     /// Fields that travel as headers: (field, header).
     pub headers: &'static [(&'static str, &'static str)],
     /// Whether the Node version has this route too; `legacy` callers may use no others.
     pub compat: bool,
+}
+
+/// What an operation takes instead where the first field of its path begins with one of some words.
+#[derive(Debug, Clone, Copy)]
+pub struct Exception {
+    /// The words.
+    pub prefixes: &'static [&'static str],
+    /// The permission.
+    pub permission: Permission,
+    /// The budget.
+    pub quota: Quota,
 }
 
 /// The prefix of every path.
@@ -128,6 +143,7 @@ impl Spec {
             path,
             access: Access::Owner,
             quota: Quota::Free,
+            exception: None,
             payload: Payload::Json(JSON_LIMIT),
             headers: &[],
             compat: false,
@@ -172,6 +188,19 @@ impl Spec {
     pub const fn quota(mut self, quota: Quota) -> Self {
         self.quota = quota;
         self
+    }
+    /// Where the first field of the path begins with one of these words, it takes this permission and this budget instead.
+    pub const fn except(mut self, prefixes: &'static [&'static str], permission: Permission, quota: Quota) -> Self {
+        self.exception = Some(Exception { prefixes, permission, quota });
+        self
+    }
+    /// Who may ask for it, and which budget that draws on, where the first field of the path is this.
+    pub fn terms(&self, first: Option<&str>) -> (Access, Quota) {
+        let is_excepted = |exception: &Exception| first.is_some_and(|text| exception.prefixes.iter().any(|word| text.starts_with(word)));
+        match self.exception.filter(is_excepted) {
+            Some(exception) => (Access::Permitted(exception.permission), exception.quota),
+            None => (self.access, self.quota),
+        }
     }
     /// The body may be this large.
     pub const fn limit(mut self, bytes: usize) -> Self {

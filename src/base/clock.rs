@@ -31,6 +31,17 @@ fn wall() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as Millis
 }
 
+/// Longest wait of [`nap`], so that a wall clock that was set forward is noticed.
+pub const NAP: Duration = Duration::from_secs(60);
+
+/// Waits until a time of the wall clock, at most for [`NAP`]; for ever where there is none.
+pub async fn nap(until: Option<Millis>) {
+    match until {
+        Some(at) => tokio::time::sleep(Duration::from_millis(at.saturating_sub(now())).min(NAP)).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// When this process first asked for the time; `uptime` counts from here.
 pub fn started() -> Millis {
     static STARTED: OnceLock<Millis> = OnceLock::new();

@@ -1,9 +1,12 @@
 //! The command line's grammar: every command, argument and flag, from which help, completions and man pages are made.
 
+mod message;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use self::message::Message;
 use crate::base::Fingerprint;
 
 /// Use all of your machines as one: commands, files and shared state across a LAN.
@@ -62,6 +65,9 @@ pub enum Command {
     /// Use the shared store of keys and values.
     #[command(subcommand)]
     Context(Context),
+    /// Send messages to other machines, read and acknowledge those that came.
+    #[command(subcommand)]
+    Message(Message),
     /// List the machines that this one knows, or change the list.
     Peers(Peers),
     /// Pair with another machine: without an address this one shows a code, with one it takes the other's.

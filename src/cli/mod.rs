@@ -7,6 +7,7 @@ pub mod checks;
 pub mod commands;
 pub mod console;
 pub mod failure;
+pub mod input;
 pub mod launch;
 pub mod reach;
 pub mod session;
@@ -71,8 +72,8 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, mcp, mcp_serve, pair, peers, shell, start, status,
-        stop, transfer,
+        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, mcp, mcp_serve, message, pair, peers, shell, start,
+        status, stop, transfer,
     };
     match command {
         Command::Init(args) => init::run(session, &args),
@@ -90,6 +91,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Man { folder } => shell::man(session, &folder),
         Command::Exec(args) => exec::run(session, &args),
         Command::Context(action) => context::run(session, action),
+        Command::Message(action) => message::run(session, action),
         Command::Pair(args) => pair::run(session, &args),
         Command::Connect(args) => connect::run(session, &args),
         Command::Peers(args) => peers::run(session, args),

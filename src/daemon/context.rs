@@ -1,14 +1,17 @@
 //! The shared key-value store.
 
 use super::Daemon;
-use crate::api::context::{ContextChange, ContextDelete, ContextDeleted, ContextEntry, ContextGet, ContextList, ContextSet, ContextWatch};
+use crate::api::context::{
+    ContextChange, ContextDelete, ContextDeleted, ContextEntry, ContextGet, ContextList, ContextSet, ContextWatch, RESERVED,
+};
 use crate::api::{Caller, Events};
 use crate::base::Result;
 use crate::http::Serve;
 
 impl Serve<ContextSet> for Daemon {
     async fn serve(&self, caller: &Caller, op: ContextSet) -> Result<ContextEntry> {
-        self.context.set(caller, op).await
+        let is_message = RESERVED.iter().any(|word| op.key.starts_with(word));
+        if is_message { self.messages.take(caller, op).await } else { self.context.set(caller, op).await }
     }
 }
 

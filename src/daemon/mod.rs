@@ -4,6 +4,7 @@ mod context;
 mod execute;
 mod execute_socket;
 mod forward;
+mod messages;
 mod node;
 mod pairing;
 mod peers;
@@ -27,6 +28,7 @@ use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
+use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::peers::Peers;
 use crate::service::transfer::Transfer;
@@ -39,6 +41,7 @@ pub struct Daemon {
     certificate: Certificate,
     context: Context,
     jobs: Jobs,
+    messages: Messages,
     peers: Peers,
     pairing: Pairing,
     transfer: Transfer,

@@ -43,6 +43,7 @@ impl Serve<StatusGet> for Daemon {
             peers: self.peers.counts(),
             jobs: self.jobs.counts(),
             context: ContextCounts { entries: self.context.count()? },
+            messages: caller.is_owner().then(|| self.messages.counts()).transpose()?,
             build: Some(BUILD.into()),
             tls: self.settings.get().tls.enabled,
             certificate: Some(self.certificate.status()),

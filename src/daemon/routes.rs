@@ -3,6 +3,7 @@
 use super::Daemon;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
+use crate::api::messages::{MessageAck, MessageAcks, MessageInbox, MessageOutbox, MessageSend};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
 use crate::api::pairing::{PairCancel, PairConfirm, PairConnect, PairExchange, PairFinish, PairInitiate, PairStart, PairStatus};
 use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename, PeerRevoke};
@@ -28,6 +29,11 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<ContextDelete>()
         .serve::<ContextList>()
         .serve::<ContextWatch>()
+        .serve::<MessageSend>()
+        .serve::<MessageInbox>()
+        .serve::<MessageAck>()
+        .serve::<MessageOutbox>()
+        .serve::<MessageAcks>()
         .serve::<PeerList>()
         .serve::<PeerAdd>()
         .serve::<PeerRemove>()

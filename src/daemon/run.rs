@@ -34,6 +34,7 @@ use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
+use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::paths::Paths;
 use crate::service::peers::Peers;
@@ -121,6 +122,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let (peers, peer_warnings) = peers?;
     warnings.extend(peer_warnings);
 
+    let messages = Messages::start(context.clone(), peers.clone(), settings.clone(), identity.clone(), &services);
+    let arrived = messages.clone();
+
     let paths = Paths::new(settings.clone(), host::home_dir(), data_directories(&home));
     let transfer = Transfer::new(paths, settings.clone());
 
@@ -138,6 +142,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         identity,
         certificate: certificate.clone(),
         context,
+        messages,
         jobs: Jobs::new(guard, settings.clone(), services.clone()),
         peers,
         pairing,
@@ -160,7 +165,10 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         names,
         node_id: node_id.clone(),
         node_of: Box::new(move |name, claimed| known.node_of(name, claimed)),
-        heard: Box::new(move |name, key| paired.heard(name, key)),
+        heard: Box::new(move |name, key| {
+            paired.heard(name, key);
+            arrived.heard(name);
+        }),
         workers: connections.clone(),
     };
     let loopback = loopback(&listener);

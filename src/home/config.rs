@@ -51,6 +51,9 @@ section! {
         /// The context store's bounds.
         #[serde(deserialize_with = "or_default")]
         context: Context = Context::default(),
+        /// Messages to and from peers.
+        #[serde(deserialize_with = "or_default")]
+        messages: Messages = Messages::default(),
         /// Requests a minute, of each peer.
         #[serde(deserialize_with = "or_default")]
         rate_limits: RateLimits = RateLimits::default(),
@@ -155,6 +158,14 @@ section! {
 }
 
 section! {
+    /// Messages to and from peers.
+    Messages {
+        /// Seconds that a message is kept, here until it is delivered and unread at its recipient, unless it says otherwise.
+        ttl: f64 = 7.0 * 86_400.0,
+    }
+}
+
+section! {
     /// Requests a minute, of each peer; 0 lets none through.
     RateLimits {
         /// Commands.
@@ -163,6 +174,8 @@ section! {
         transfer: u32 = 10,
         /// Context store.
         context: u32 = 60,
+        /// Messages and acknowledgements that a peer brings.
+        messages: u32 = 6000,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -171,10 +172,12 @@ impl Gate {
         let (route, params) = found?;
         let spec = route.spec();
         passage.operation = Some(spec.name);
-        caller.may(spec.access, spec.compat)?;
+        let first = params.first().map(|(_, text)| percent_decode_str(text).decode_utf8_lossy());
+        let (access, quota) = spec.terms(first.as_deref());
+        caller.may(access, spec.compat)?;
         // A resumed transfer is the same transfer.
         if !resumes(headers) {
-            self.limits.draw(&caller, spec.quota, &self.settings.get().rate_limits)?;
+            self.limits.draw(&caller, quota, &self.settings.get().rate_limits)?;
         }
         if spec.payload == Payload::WebSocket {
             passage.told = Some(caller.listen());

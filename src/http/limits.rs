@@ -39,6 +39,7 @@ impl Limits {
             Quota::Execute => (limits.execute, "execute"),
             Quota::Transfer => (limits.transfer, "transfer"),
             Quota::Context => (limits.context, "context"),
+            Quota::Messages => (limits.messages, "messages"),
         };
         let Some(peer) = caller.peer() else { return Ok(()) };
         let now = Instant::now();

@@ -2,5 +2,6 @@
 
 mod audit;
 mod connections;
+mod messages;
 mod peers;
 mod trust;

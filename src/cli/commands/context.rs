@@ -1,6 +1,5 @@
 //! `loopsy context`: the shared store.
 
-use std::io::Read;
 use std::process::ExitCode;
 
 use futures_util::StreamExt;
@@ -12,7 +11,7 @@ use crate::base::text::printable;
 use crate::base::units::parse_duration;
 use crate::base::{Error, Result};
 use crate::cli::app::{Context, Store};
-use crate::cli::{Session, reach};
+use crate::cli::{Session, input, reach};
 use crate::client::Link;
 use crate::platform::files;
 
@@ -45,7 +44,7 @@ async fn line(session: &Session, store: &Store) -> Result<Link> {
 }
 
 async fn set(session: &Session, key: String, value: String, ttl: Option<String>, store: &Store) -> Result<()> {
-    let value = if value == "-" { read_all(std::io::stdin().lock(), "standard input", VALUE_BYTES as u64 + 1)? } else { value };
+    let value = if value == "-" { input::text(std::io::stdin().lock(), "standard input", VALUE_BYTES as u64 + 1)? } else { value };
     let ttl = ttl.map(|ttl| parse_duration(&ttl).map(|ttl| ttl.as_secs_f64())).transpose()?;
     let entry = line(session, store).await?.call(&ContextSet { key, value, ttl, if_match: None, if_none_match: None }).await?;
     session.console.done(&entry, format!("Set {}", printable(&entry.key)))
@@ -124,12 +123,12 @@ async fn export(session: &Session, file: Option<&std::path::Path>, store: &Store
 
 async fn import(session: &Session, file: &std::path::Path, store: &Store) -> Result<()> {
     let text = if file.as_os_str() == "-" {
-        read_all(std::io::stdin().lock(), "standard input", u64::MAX)?
+        input::text(std::io::stdin().lock(), "standard input", u64::MAX)?
     } else {
         let opened = std::fs::File::open(file).map_err(|error| {
             Error::invalid(format!("{}: {}", file.display(), io_words(&error))).hint("Name an export, or - for standard input.")
         })?;
-        read_all(opened, &file.display().to_string(), u64::MAX)?
+        input::text(opened, &file.display().to_string(), u64::MAX)?
     };
     let entries = entries_of(&text)?;
     let link = line(session, store).await?;
@@ -193,12 +192,6 @@ async fn watch(session: &Session, prefix: Option<String>, store: &Store) -> Resu
         let (key, value) = change.entry.map(|entry| (entry.key, entry.value.unwrap_or_default())).unwrap_or_default();
         session.console.line(format!("{kind}\t{}\t{}", printable(&key), printable(&value)))?;
     }
-}
-
-fn read_all(source: impl Read, name: &str, most: u64) -> Result<String> {
-    let mut bytes = Vec::new();
-    source.take(most).read_to_end(&mut bytes).map_err(|error| Error::invalid(format!("{name} can't be read: {}", io_words(&error))))?;
-    String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{name} is not UTF-8 text")))
 }
 
 #[cfg(test)]

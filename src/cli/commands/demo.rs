@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::api::context::{ContextGet, ContextSet};
 use crate::api::execute::{self, Execute};
+use crate::api::messages::{MessageAck, MessageAcks, MessageInbox, MessageSend, MessageState, Received};
 use crate::api::node::{DaemonStop, IdentityGet};
 use crate::api::pairing::{PairConfirm, PairConnect, PairPhase, PairStart, PairStatus};
 use crate::base::secret::Secret;
@@ -78,7 +79,23 @@ async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine
     let got = leo_link.call(&ContextGet { key: set.key }).await?;
     expect(got.value.as_deref() == Some("hello from kai"), "the value did not arrive")?;
     steps.done("kai shared a value, and leo read it: hello from kai");
+
+    let ask = MessageSend { to: "kai".into(), body: "Is the film good?".into(), ..MessageSend::default() };
+    let asked = leo_link.call(&ask).await?.id;
+    let letter = first_message(&kai_link).await?;
+    expect(letter.envelope.id == asked && letter.envelope.body == ask.body && letter.sender == "leo", "the message came changed")?;
+    steps.done(&format!("leo wrote to kai, who was waiting: {:?}", letter.envelope.body));
+    kai_link.call(&MessageAck { id: asked.clone() }).await?;
+    let acks = leo_link.call(&MessageAcks { peer: "kai".into(), id: Some(asked), wait: Some(10) }).await?;
+    expect(acks.state == Some(MessageState::Acked), "the acknowledgement did not come")?;
+    steps.done("kai acknowledged the message, and leo knows");
     Ok(())
+}
+
+/// The first message of an inbox, as soon as there is one.
+async fn first_message(link: &Link) -> Result<Received> {
+    let inbox = link.call(&MessageInbox { wait: Some(10), ..MessageInbox::default() }).await?;
+    inbox.messages.into_iter().next().ok_or_else(|| Error::new(Code::Internal, "the demo failed: the message did not come"))
 }
 
 /// Waits until a machine has its peer.

@@ -14,6 +14,7 @@ pub mod log_lines;
 pub mod logs;
 pub mod mcp;
 pub mod mcp_serve;
+pub mod message;
 pub mod pair;
 pub mod peers;
 pub mod shell;

@@ -21,7 +21,7 @@ pub fn run(session: &Session) -> Result<ExitCode> {
     let running = Instance::running(&session.home);
     let up = session.console.paint(Colour::Green, "running");
     for (name, text) in summary(&status, running.as_ref(), &up) {
-        session.console.line(format!("{name:<9} {text}"))?;
+        session.console.line(format!("{name:<10}{text}"))?;
     }
     status.warnings.iter().for_each(|warning| session.console.warn(warning));
     Ok(ExitCode::SUCCESS)
@@ -41,6 +41,9 @@ fn summary(status: &Status, running: Option<&Running>, up: &str) -> Vec<(&'stati
         ("Context", format!("{} entries", status.context.entries)),
         ("TLS", plain.to_owned()),
     ];
+    if let Some(messages) = &status.messages {
+        lines.push(("Messages", format!("{} unread, {} on their way", messages.unread, messages.queued)));
+    }
     if let Some(certificate) = &status.certificate {
         lines.push(("Shows", format!("certificate {}", printable(&certificate.fingerprint))));
     }
@@ -53,7 +56,7 @@ fn summary(status: &Status, running: Option<&Running>, up: &str) -> Vec<(&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::node::{ContextCounts, JobCounts, PeerCounts};
+    use crate::api::node::{ContextCounts, JobCounts, MessageCounts, PeerCounts};
 
     #[test]
     fn the_summary_is_short_and_names_what_needs_a_restart() {
@@ -66,6 +69,7 @@ mod tests {
             peers: PeerCounts { total: 3, online: 2, offline: 1 },
             jobs: JobCounts { active: 1, total: 7 },
             context: ContextCounts { entries: 5 },
+            messages: Some(MessageCounts { unread: 2, queued: 0 }),
             build: None,
             tls: true,
             certificate: None,

@@ -1,70 +1,38 @@
 //! Many changes in one transaction: each is judged on what those before it left, then all become durable together.
 
-use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
+use super::letters;
 use super::record::{Head, Record, weight};
 use super::rules::{Precondition, ends_at};
+use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, REVISION, STATE, Step, damaged};
 use crate::api::context::{ContextChange, ContextChangeType, ContextEntry};
 use crate::base::clock::Millis;
 use crate::base::{Code, Error, Result};
 use crate::home::config;
 
-/// Key to record.
-pub(super) const ENTRIES: TableDefinition<&str, &[u8]> = TableDefinition::new("entries");
-/// When entries end, soonest first.
-pub(super) const EXPIRIES: TableDefinition<(u64, &str), ()> = TableDefinition::new("expiries");
-/// Numbers about the whole.
-pub(super) const STATE: TableDefinition<&str, u64> = TableDefinition::new("state");
-/// In [`STATE`]: number of the newest change.
-pub(super) const REVISION: &str = "revision";
-/// In [`STATE`]: bytes of all keys and values.
-pub(super) const BYTES: &str = "bytes";
-/// In [`STATE`]: shape of the tables.
-pub(super) const FORMAT: &str = "format";
-
 /// Expired entries that one transaction takes along, so that it stays short.
 const RECLAIM: usize = 1000;
 
-/// The result of a step on the database itself.
-pub(super) type Step<T> = std::result::Result<T, redb::Error>;
-
-/// A change that is asked for.
-#[derive(Debug)]
-pub(super) enum Op {
-    /// Write a value.
-    Set {
-        /// Under this key.
-        key: String,
-        /// The value.
-        value: String,
-        /// Seconds it lives.
-        ttl: Option<f64>,
-        /// Who writes.
-        from_node_id: String,
-        /// What must hold.
-        when: Precondition,
-    },
-    /// Remove an entry.
-    Delete {
-        /// Under this key.
-        key: String,
-        /// What must hold.
-        when: Precondition,
-    },
-}
-
-impl Op {
-    /// What it adds to a batch.
-    pub(super) fn weight(&self) -> usize {
-        match self {
-            Op::Set { key, value, .. } => key.len() + value.len(),
-            Op::Delete { key, .. } => key.len(),
-        }
-    }
+/// A value to be written.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::service) struct New<'a> {
+    /// Under this key.
+    pub key: &'a str,
+    /// The value.
+    pub value: &'a str,
+    /// Seconds it lives.
+    pub ttl: Option<f64>,
+    /// Node id of who writes.
+    pub from_node_id: &'a str,
+    /// Name under which whoever writes proved itself; kept with letters.
+    pub sender: &'a str,
 }
 
 /// A transaction at work.
-pub(super) struct Batch<'t> {
+pub(in crate::service) struct Batch<'t> {
+    txn: &'t WriteTransaction,
+    limits: &'t config::Context,
     entries: Table<'t, &'static str, &'static [u8]>,
     expiries: Table<'t, (u64, &'static str), ()>,
     state: Table<'t, &'static str, u64>,
@@ -72,6 +40,8 @@ pub(super) struct Batch<'t> {
     bytes: u64,
     now: Millis,
     changes: Vec<ContextChange>,
+    /// Whether there is anything to commit.
+    written: bool,
 }
 
 /// What a batch leaves behind.
@@ -80,17 +50,21 @@ pub(super) struct Done {
     pub revision: u64,
     /// Changes in the order of their revisions.
     pub changes: Vec<ContextChange>,
+    /// Whether there is anything to commit.
+    pub written: bool,
     /// When the next entry ends.
     pub next_expiry: Option<Millis>,
 }
 
 impl<'t> Batch<'t> {
     /// Begins on tables that exist already, or makes them.
-    pub(super) fn open(txn: &'t WriteTransaction, now: Millis) -> Step<Self> {
+    pub(super) fn open(txn: &'t WriteTransaction, now: Millis, limits: &'t config::Context) -> Step<Self> {
         let state = txn.open_table(STATE)?;
         let number = |name: &str| -> Step<u64> { Ok(state.get(name)?.map_or(0, |number| number.value())) };
         let (revision, bytes) = (number(REVISION)?, number(BYTES)?);
         Ok(Self {
+            txn,
+            limits,
             entries: txn.open_table(ENTRIES)?,
             expiries: txn.open_table(EXPIRIES)?,
             state,
@@ -98,6 +72,7 @@ impl<'t> Batch<'t> {
             bytes,
             now,
             changes: Vec::new(),
+            written: false,
         })
     }
     /// Starts the count of revisions; for a new store.
@@ -110,12 +85,24 @@ impl<'t> Batch<'t> {
     pub(super) fn reclaim(&mut self) -> Step<()> {
         self.reclaim_up_to(RECLAIM)
     }
-    /// Does one change, or says why not.
-    pub(super) fn run(&mut self, op: Op, limits: &config::Context) -> Step<Result<ContextEntry>> {
-        match op {
-            Op::Set { key, value, ttl, from_node_id, when } => self.set(&key, &value, ttl, &from_node_id, when, limits),
-            Op::Delete { key, when } => self.delete(&key, when),
-        }
+    /// When the transaction takes place.
+    pub(in crate::service) fn now(&self) -> Millis {
+        self.now
+    }
+    /// For looking into tables beside the entries.
+    pub(in crate::service) fn around(&self) -> &'t WriteTransaction {
+        self.txn
+    }
+    /// The entry under a key, unless its time has ended.
+    pub(in crate::service) fn get(&self, key: &str) -> Step<Option<ContextEntry>> {
+        let Some(bytes) = self.entries.get(key)? else { return Ok(None) };
+        let record = Record::decode(bytes.value()).ok_or_else(|| damaged(key))?;
+        Ok((!record.head.expired(self.now)).then(|| record.entry(key, true)))
+    }
+    /// For changes of tables beside the entries, made durable together with them.
+    pub(in crate::service) fn beside(&mut self) -> &'t WriteTransaction {
+        self.written = true;
+        self.txn
     }
     /// Writes an entry as it is given, but for its version; for imports into a new store.
     pub(super) fn put(&mut self, key: &str, mut record: Record<'_>) -> Step<()> {
@@ -124,33 +111,27 @@ impl<'t> Batch<'t> {
         }
         self.revision += 1;
         record.head.version = self.revision;
-        self.store(key, record)
+        self.store(key, record, "")
     }
     /// Writes the numbers down; the transaction can be committed then.
     pub(super) fn finish(mut self) -> Step<Done> {
         self.state.insert(REVISION, self.revision)?;
         self.state.insert(BYTES, self.bytes)?;
         let next_expiry = self.expiries.first()?.map(|(at, _)| at.value().0);
-        Ok(Done { revision: self.revision, changes: self.changes, next_expiry })
+        Ok(Done { revision: self.revision, changes: self.changes, written: self.written, next_expiry })
     }
 
-    fn set(
-        &mut self,
-        key: &str,
-        value: &str,
-        ttl: Option<f64>,
-        from_node_id: &str,
-        when: Precondition,
-        limits: &config::Context,
-    ) -> Step<Result<ContextEntry>> {
+    /// Writes a value, or says why not.
+    pub(in crate::service) fn set(&mut self, entry: &New<'_>, when: Precondition) -> Step<Result<ContextEntry>> {
+        let New { key, value, ttl, from_node_id, .. } = *entry;
         let old = self.live(key)?;
         if !when.holds(old.map(|(head, _)| head.version)) {
             return Ok(Err(self.conflict(key)?));
         }
         let old_size = old.map(|(_, size)| size);
-        if let Some(full) = self.full(old_size, weight(key, value), limits) {
+        if let Some(full) = self.full(old_size, weight(key, value)) {
             self.reclaim_up_to(usize::MAX)?;
-            if self.full(old_size, weight(key, value), limits).is_some() {
+            if self.full(old_size, weight(key, value)).is_some() {
                 return Ok(Err(full));
             }
         }
@@ -166,12 +147,13 @@ impl<'t> Batch<'t> {
             ttl: ttl.unwrap_or(0.0),
         };
         let record = Record { head, from_node_id, value };
-        self.store(key, record)?;
+        self.store(key, record, entry.sender)?;
         let entry = record.entry(key, true);
         self.changes.push(ContextChange { kind: ContextChangeType::Set, entry: Some(entry.clone()), version: self.revision });
         Ok(Ok(entry))
     }
-    fn delete(&mut self, key: &str, when: Precondition) -> Step<Result<ContextEntry>> {
+    /// Removes an entry, or says why not.
+    pub(in crate::service) fn delete(&mut self, key: &str, when: Precondition) -> Step<Result<ContextEntry>> {
         let old = self.live(key)?;
         if !when.holds(old.map(|(head, _)| head.version)) {
             return Ok(Err(self.conflict(key)?));
@@ -195,21 +177,23 @@ impl<'t> Batch<'t> {
         let record = Record::decode(bytes.value()).ok_or_else(|| damaged(key))?;
         Ok(Some((record.head, weight(key, record.value))))
     }
-    fn store(&mut self, key: &str, record: Record<'_>) -> Step<()> {
+    fn store(&mut self, key: &str, record: Record<'_>, sender: &str) -> Step<()> {
+        self.written = true;
         self.entries.insert(key, record.encode().as_slice())?;
         if record.head.expires_at != 0 {
             self.expiries.insert((record.head.expires_at, key), ())?;
         }
         self.bytes += weight(key, record.value);
-        Ok(())
+        letters::arrived(self.txn, key, record.head.version, sender)
     }
     /// Takes an entry out of the counts and of the order of ends, before it is replaced or removed.
     fn forget(&mut self, key: &str, head: Head, size: u64) -> Step<()> {
         if head.expires_at != 0 {
             self.expiries.remove((head.expires_at, key))?;
         }
+        self.written = true;
         self.bytes = self.bytes.saturating_sub(size);
-        Ok(())
+        letters::left(self.txn, key, head.version)
     }
     fn remove(&mut self, key: &str, kind: ContextChangeType) -> Step<Option<ContextEntry>> {
         let Some((head, size)) = self.head(key)? else { return Ok(None) };
@@ -237,7 +221,8 @@ impl<'t> Batch<'t> {
         Ok(())
     }
     /// Why a value does not fit, if it does not.
-    fn full(&self, old_size: Option<u64>, new_size: u64, limits: &config::Context) -> Option<Error> {
+    fn full(&self, old_size: Option<u64>, new_size: u64) -> Option<Error> {
+        let limits = self.limits;
         let entries = self.entries.len().unwrap_or(u64::MAX);
         let full = |what: String| {
             Some(
@@ -269,9 +254,4 @@ impl<'t> Batch<'t> {
 /// There is no such entry.
 pub(super) fn missing(key: &str) -> Error {
     Error::new(Code::ContextKeyNotFound, format!("there is no entry {key:?}")).hint("List the keys with: loopsy context list")
-}
-
-/// A record that this program did not write.
-pub(super) fn damaged(key: &str) -> redb::Error {
-    redb::Error::Corrupted(format!("the record of {key:?} cannot be read"))
 }

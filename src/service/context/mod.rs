@@ -4,12 +4,15 @@
 //! memory, less than handing it to another thread would cost. Writes go through one writer that makes all that wait
 //! durable with one sync.
 
-mod batch;
+pub(in crate::service) mod batch;
+mod change;
 mod import;
+pub(in crate::service) mod letters;
 pub mod look;
 mod record;
-mod rules;
+pub(in crate::service) mod rules;
 mod store;
+pub(in crate::service) mod tables;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -19,19 +22,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::stream;
+use redb::ReadTransaction;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::batch::{Op, missing};
+use self::batch::{Batch, New, missing};
+use self::change::{Asked, Change};
 use self::rules::Precondition;
 use self::store::{Store, Wanted};
-use self::writer::{Pending, QUEUE, Writer};
+use self::tables::Step as Made;
+use self::writer::{QUEUE, Writer};
 use crate::api::context::{
     ContextChange, ContextChangeType, ContextDelete, ContextDeleted, ContextEntry, ContextGet, ContextList, ContextSet, ContextWatch,
 };
 use crate::api::{Caller, Events};
 use crate::base::clock;
-use crate::base::replay::{Replay, Step};
+use crate::base::replay::{Follower, Replay, Step};
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result};
 use crate::home::settings::Settings;
@@ -48,7 +54,7 @@ type Log = Replay<ContextChange>;
 pub struct Context {
     store: Arc<Store>,
     log: Arc<Log>,
-    queue: mpsc::Sender<Pending>,
+    queue: mpsc::Sender<Box<dyn Change>>,
     stopping: CancellationToken,
     warnings: Arc<[String]>,
 }
@@ -83,15 +89,14 @@ impl Context {
     /// Fails with [`Code::ContextConflict`] (the current entry in the details) when a precondition does not hold, with
     /// [`Code::ContextValueTooLarge`] and [`Code::ContextMaxEntries`] at the limits.
     pub async fn set(&self, caller: &Caller, op: ContextSet) -> Result<ContextEntry> {
-        rules::may_set(caller, &op.key)?;
-        rules::check_key(&op.key)?;
-        rules::check_value(&op.value)?;
-        op.ttl.map_or(Ok(()), rules::check_ttl)?;
-        let when = Precondition::parse(op.if_match.as_deref(), op.if_none_match.as_deref())?;
-        let tell = rules::visible(caller, &op.key);
-        let done = self.ask(Op::Set { key: op.key, value: op.value, ttl: op.ttl, from_node_id: caller.node_id.clone(), when }).await;
-        // Who may put a letter in may not learn from a conflict what lies there.
-        done.map_err(|error| if tell { error } else { Error { details: None, ..error } })
+        rules::may_see(caller, &op.key)?;
+        let when = rules::check(&op)?;
+        let from_node_id = caller.node_id.clone();
+        self.change(op.key.len() + op.value.len(), move |batch| {
+            let entry = New { key: &op.key, value: &op.value, ttl: op.ttl, from_node_id: &from_node_id, sender: "" };
+            batch.set(&entry, when)
+        })
+        .await
     }
     /// The entry under a key.
     pub fn get(&self, caller: &Caller, op: &ContextGet) -> Result<ContextEntry> {
@@ -104,7 +109,7 @@ impl Context {
         rules::check_key(&op.key)?;
         rules::may_see(caller, &op.key)?;
         let when = Precondition::parse(op.if_match.as_deref(), None)?;
-        let gone = self.ask(Op::Delete { key: op.key, when }).await?;
+        let gone = self.change(op.key.len(), move |batch| batch.delete(&op.key, when)).await?;
         Ok(ContextDeleted { success: true, key: gone.key })
     }
     /// The entries in the order of their keys, read page by page as they are taken: memory stays flat, a slow reader
@@ -154,11 +159,30 @@ impl Context {
             }
         })))
     }
-    async fn ask(&self, op: Op) -> Result<ContextEntry> {
+    /// Makes a change of several parts, durable as a whole when this answers. Where `make` refuses, it has written nothing yet.
+    /// Dropping the future does not undo the change.
+    pub(in crate::service) async fn change<T, F>(&self, weight: usize, make: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Batch<'_>) -> Made<Result<T>> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let stopping = || Error::new(Code::ShuttingDown, "the daemon is shutting down");
-        self.queue.send(Pending { op, answer }).await.map_err(|_| stopping())?;
+        let change: Box<dyn Change> = Box::new(Asked { weight, make: Some(make), made: None, answer });
+        self.queue.send(change).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?
+    }
+    /// The entry under a key, whoever asks.
+    pub(in crate::service) fn entry(&self, key: &str) -> Result<Option<ContextEntry>> {
+        self.store.get(key, clock::now())
+    }
+    /// Reads what lies beside the entries.
+    pub(in crate::service) fn read<T>(&self, step: impl FnOnce(&ReadTransaction) -> Made<T>) -> Result<T> {
+        self.store.read(step)
+    }
+    /// Wakes at every change of the store from now on.
+    pub(in crate::service) fn changes(&self) -> Follower<ContextChange> {
+        self.log.follow(self.log.last())
     }
 }
 

@@ -1,15 +1,12 @@
 //! What may be asked of the store: keys, values, times to live, preconditions, and who may touch which key.
 
-use crate::api::context::{KEY_CHARS, VALUE_BYTES};
-use crate::api::{Access, Caller, Permission};
+use crate::api::Caller;
+use crate::api::context::{ContextSet, KEY_CHARS, RESERVED, VALUE_BYTES};
 use crate::base::clock::Millis;
 use crate::base::{Code, Error, Result};
 
 /// Longest time to live: ten years, in seconds.
 const TTL_MAX: f64 = 10.0 * 365.0 * 86_400.0;
-
-/// Keys that carry messages: they are the daemon's and its owner's, peers only put letters in.
-const RESERVED: [&str; 3] = ["inbox:", "outbox:", "ack:"];
 
 /// Whether this caller may know of a key at all.
 pub(super) fn visible(caller: &Caller, key: &str) -> bool {
@@ -25,13 +22,12 @@ pub(super) fn may_see(caller: &Caller, key: &str) -> Result<()> {
         .hint("'inbox:', 'outbox:' and 'ack:' hold messages; use other keys for shared state."))
 }
 
-/// Refuses a caller that may not write a key: messages need their own permission, and no peer writes an outbox.
-pub(super) fn may_set(caller: &Caller, key: &str) -> Result<()> {
-    if visible(caller, key) {
-        return caller.may(Access::Permitted(Permission::Context), true);
-    }
-    caller.may(Access::Permitted(Permission::Messages), true)?;
-    if key.starts_with("outbox:") { may_see(caller, key) } else { Ok(()) }
+/// Checks all that is to be written; what must hold for it.
+pub(in crate::service) fn check(op: &ContextSet) -> Result<Precondition> {
+    check_key(&op.key)?;
+    check_value(&op.value)?;
+    op.ttl.map_or(Ok(()), check_ttl)?;
+    Precondition::parse(op.if_match.as_deref(), op.if_none_match.as_deref())
 }
 
 /// Checks a key: 1 to 256 characters, any but NUL.
@@ -62,7 +58,7 @@ pub(super) fn check_value(value: &str) -> Result<()> {
 }
 
 /// Checks a time to live in seconds.
-pub(super) fn check_ttl(ttl: f64) -> Result<()> {
+pub(in crate::service) fn check_ttl(ttl: f64) -> Result<()> {
     if ttl > 0.0 && ttl <= TTL_MAX {
         return Ok(());
     }
@@ -77,7 +73,7 @@ pub(super) fn ends_at(now: Millis, ttl: Option<f64>) -> Millis {
 
 /// What must hold of an entry for a change to happen.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Precondition {
+pub(in crate::service) struct Precondition {
     matches: Option<Match>,
     absent: bool,
 }
@@ -89,6 +85,9 @@ enum Match {
 }
 
 impl Precondition {
+    /// Whatever is there.
+    pub(in crate::service) const NONE: Self = Self { matches: None, absent: false };
+
     /// Reads the values of `If-Match` and `If-None-Match`.
     pub(super) fn parse(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<Self> {
         let matches = if_match.map(parse_match).transpose()?;

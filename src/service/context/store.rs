@@ -8,9 +8,12 @@ use std::sync::Mutex;
 
 use redb::{Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-use super::batch::{BYTES, Batch, Done, ENTRIES, EXPIRIES, FORMAT, Op, REVISION, STATE, Step, damaged};
+use super::batch::{Batch, Done};
+use super::change::Change;
 use super::import::{Import, unusable};
+use super::letters;
 use super::record::Record;
+use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, REVISION, STATE, Step, damaged};
 use crate::api::context::ContextEntry;
 use crate::base::clock::Millis;
 use crate::base::error::io_words;
@@ -98,6 +101,13 @@ impl Store {
             Some(revision) => revision,
             None => store.fill(Import::find(dir, now, &mut warnings)?, now)?,
         };
+        if !store.read(letters::are_listed)? {
+            store.attempt(|| {
+                let txn = store.begin_write()?;
+                letters::list(&txn)?;
+                Ok(txn.commit()?)
+            })?;
+        }
         Ok(Opened { store, revision, warnings })
     }
     /// Makes the tables of a new store and puts the imported entries in.
@@ -106,7 +116,8 @@ impl Store {
     fn fill(&self, import: Import, now: Millis) -> Result<u64> {
         let revision = self.attempt(|| {
             let txn = self.begin_write()?;
-            let mut batch = Batch::open(&txn, now)?;
+            let limits = config::Context::default();
+            let mut batch = Batch::open(&txn, now, &limits)?;
             batch.begin_at(now, TABLES)?;
             for (key, entry) in import.entries() {
                 batch.put(key, entry.record())?;
@@ -118,25 +129,31 @@ impl Store {
         import.keep_file()?;
         Ok(revision)
     }
-    /// Does changes in one durable transaction: an answer for each, or one failure for all.
-    pub(super) fn apply(&self, ops: Vec<Op>, now: Millis, limits: &config::Context) -> Result<(Vec<Result<ContextEntry>>, Done)> {
+    /// Does changes in one durable transaction: all of them, or one failure for all.
+    pub(super) fn apply(&self, changes: &mut [Box<dyn Change>], now: Millis, limits: &config::Context) -> Result<Done> {
         let outcome = self.attempt(|| {
             let txn = self.begin_write()?;
-            let mut batch = Batch::open(&txn, now)?;
+            let mut batch = Batch::open(&txn, now, limits)?;
             batch.reclaim()?;
-            let answers = ops.into_iter().map(|op| batch.run(op, limits)).collect::<Step<Vec<_>>>()?;
-            let done = batch.finish()?;
-            if done.changes.is_empty() {
-                txn.abort()?
-            } else {
-                txn.commit()?
+            for change in changes {
+                change.make(&mut batch)?;
             }
-            Ok((answers, done))
+            let done = batch.finish()?;
+            if done.written {
+                txn.commit()?
+            } else {
+                txn.abort()?
+            }
+            Ok(done)
         });
         if outcome.is_err() {
             self.reopen();
         }
         outcome
+    }
+    /// Reads in a transaction of its own.
+    pub(super) fn read<T>(&self, step: impl FnOnce(&ReadTransaction) -> Step<T>) -> Result<T> {
+        self.attempt(|| step(&self.begin_read()?))
     }
     /// The entry under a key, unless its time has ended.
     pub(super) fn get(&self, key: &str, now: Millis) -> Result<Option<ContextEntry>> {

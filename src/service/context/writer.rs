@@ -1,36 +1,26 @@
 //! The one writer: takes all changes that wait, makes them durable with one sync, then answers each and tells the watchers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Log;
-use super::batch::{Done, Op};
+use super::batch::Done;
+use super::change::Change;
 use super::store::Store;
-use crate::api::context::{ContextChange, ContextChangeType, ContextEntry};
+use crate::api::context::{ContextChange, ContextChangeType};
+use crate::base::Error;
 use crate::base::clock::{self, Millis};
 use crate::base::workers::{blocking, blocking_here};
-use crate::base::{Error, Result};
 use crate::home::settings::Settings;
 
 /// Changes that may wait. More callers wait for room.
 pub(super) const QUEUE: usize = 512;
 /// Bytes of keys and values after which a batch takes no further change.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Longest wait for an end, so that a wall clock that was set forward is noticed.
-const NAP: Duration = Duration::from_secs(60);
 /// What an event weighs in the log beside its key and value.
 const EVENT: usize = 256;
-
-/// A change that waits for its answer.
-pub(super) struct Pending {
-    /// What to do.
-    pub op: Op,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<Result<ContextEntry>>,
-}
 
 /// The writer's belongings.
 pub(super) struct Writer {
@@ -41,7 +31,7 @@ pub(super) struct Writer {
     /// Limits.
     pub settings: Settings,
     /// What waits.
-    pub queue: mpsc::Receiver<Pending>,
+    pub queue: mpsc::Receiver<Box<dyn Change>>,
     /// When the next entry ends.
     pub next_expiry: Option<Millis>,
 }
@@ -57,10 +47,10 @@ impl Writer {
                     continue;
                 }
                 next = self.queue.recv() => match next {
-                    Some(pending) => Some(pending),
+                    Some(change) => Some(change),
                     None => break,
                 },
-                () = nap(self.next_expiry) => None,
+                () = clock::nap(self.next_expiry) => None,
             };
             let batch = self.gather(first);
             self.write(batch).await;
@@ -70,33 +60,33 @@ impl Writer {
             tracing::warn!(%error, "the context store was not closed");
         }
     }
-    fn gather(&mut self, first: Option<Pending>) -> Vec<Pending> {
-        let mut bytes = first.as_ref().map_or(0, |pending| pending.op.weight());
+    fn gather(&mut self, first: Option<Box<dyn Change>>) -> Vec<Box<dyn Change>> {
+        let mut bytes = first.as_ref().map_or(0, |change| change.weight());
         let mut batch: Vec<_> = first.into_iter().collect();
         while batch.len() < QUEUE && bytes < BATCH_BYTES {
-            let Ok(pending) = self.queue.try_recv() else { break };
-            bytes += pending.op.weight();
-            batch.push(pending);
+            let Ok(change) = self.queue.try_recv() else { break };
+            bytes += change.weight();
+            batch.push(change);
         }
         batch
     }
-    async fn write(&mut self, batch: Vec<Pending>) {
+    async fn write(&mut self, mut changes: Vec<Box<dyn Change>>) {
         let now = clock::now();
-        if batch.is_empty() && self.next_expiry.is_none_or(|at| at > now) {
+        if changes.is_empty() && self.next_expiry.is_none_or(|at| at > now) {
             return;
         }
-        let (ops, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|pending| (pending.op, pending.answer)).unzip();
         let (store, settings) = (self.store.clone(), self.settings.get());
-        let applied = blocking_here(move || store.apply(ops, now, &settings.context)).await;
-        match applied.and_then(|applied| applied) {
-            Ok((answers, done)) => {
+        let applied = blocking_here(move || {
+            let outcome = store.apply(&mut changes, now, &settings.context);
+            (changes, outcome)
+        });
+        match applied.await {
+            Ok((changes, Ok(done))) => {
                 self.tell(done);
-                for (caller, answer) in callers.into_iter().zip(answers) {
-                    // A caller that went away does not undo its change.
-                    let _ = caller.send(answer);
-                }
+                changes.into_iter().for_each(|change| change.answer(None));
             }
-            Err(error) => self.fail(callers, &error).await,
+            Ok((changes, Err(error))) => self.fail(changes, &error).await,
+            Err(error) => self.fail(Vec::new(), &error).await,
         }
     }
     fn tell(&mut self, done: Done) {
@@ -107,22 +97,13 @@ impl Writer {
         }
     }
     /// A batch that failed may have become durable all the same; watchers then have to look anew.
-    async fn fail(&mut self, callers: Vec<oneshot::Sender<Result<ContextEntry>>>, error: &Error) {
+    async fn fail(&mut self, changes: Vec<Box<dyn Change>>, error: &Error) {
         // Not at once again: an end that could not be reclaimed would keep the writer busy for nothing.
-        self.next_expiry = self.next_expiry.map(|at| at.max(clock::now() + NAP.as_millis() as Millis));
+        self.next_expiry = self.next_expiry.map(|at| at.max(clock::now() + clock::NAP.as_millis() as Millis));
         let store = self.store.clone();
         if let Ok(Ok(Some(version))) = blocking(move || store.revision()).await {
             self.log.push(version, ContextChange { kind: ContextChangeType::Reset, entry: None, version }, EVENT);
         }
-        for caller in callers {
-            let _ = caller.send(Err(error.clone()));
-        }
-    }
-}
-
-async fn nap(until: Option<Millis>) {
-    match until {
-        Some(at) => tokio::time::sleep(Duration::from_millis(at.saturating_sub(clock::now())).min(NAP)).await,
-        None => std::future::pending().await,
+        changes.into_iter().for_each(|change| change.answer(Some(error)));
     }
 }

@@ -120,6 +120,7 @@ impl Peers {
         let recognised = answer.and_then(|health| self.recognise(address, &health.node_id, &health.version, None));
         let changed = lock(&self.0.registry).checked(address, recognised.is_ok().then(|| (clock::now(), latency)));
         if changed {
+            self.0.presence.send_replace(());
             self.save().await?;
         }
         recognised?;

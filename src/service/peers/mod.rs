@@ -13,7 +13,7 @@ mod sighted;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use self::enrol::Enrolment;
 use self::former::ALLOW_PLAINTEXT;
@@ -65,6 +65,8 @@ struct Inner {
     sightings: Mutex<Sightings>,
     /// Addresses to be checked at once.
     hurried: Mutex<HashSet<Address>>,
+    /// Told whenever a peer is there that was not.
+    presence: watch::Sender<()>,
     /// Wakes the health checks when there is something new to check.
     check: Notify,
 }
@@ -93,6 +95,7 @@ impl Peers {
             saving: tokio::sync::Mutex::default(),
             sightings: Mutex::default(),
             hurried: Mutex::default(),
+            presence: watch::Sender::new(()),
             check: Notify::new(),
         }));
         let warnings = stored.warning.into_iter().chain(peers.enter_manual()).collect();
@@ -328,6 +331,51 @@ impl Peers {
         }
     }
 
+    /// Wakes whenever a peer is there that was not.
+    pub fn presence(&self) -> watch::Receiver<()> {
+        self.0.presence.subscribe()
+    }
+
+    /// The paired peer that has this name, or had it when its node id was noted.
+    ///
+    /// # Errors
+    /// `PEER_NOT_FOUND` where there is none any more, or another machine has the name; `PEER_OFFLINE` where nobody knows where it
+    /// is.
+    pub fn trusted(&self, name: &str, node_id: &str) -> Result<Peer> {
+        let is_known = |id: &str| !id.is_empty() && !id.starts_with(id::MANUAL);
+        let (by_name, by_id) = {
+            let mut registry = lock(&self.0.registry);
+            (registry.by_name(name).cloned(), registry.by_id(node_id).cloned())
+        };
+        let is_other = |peer: &Peer| is_known(node_id) && is_known(&peer.node_id) && peer.node_id != node_id;
+        let named = by_name.as_ref().filter(|peer| !is_other(peer)).cloned();
+        if let Some(mut peer) = named.or(by_id) {
+            self.complete(&mut peer);
+            if peer.trusted {
+                return Ok(peer);
+            }
+        }
+        if by_name.is_some_and(|peer| is_other(&peer)) {
+            return Err(Error::new(Code::PeerNotFound, format!("{name} is another machine now")));
+        }
+        if self.0.trust.key_for(name).is_some() {
+            return Err(Error::new(Code::PeerOffline, format!("it is not known where {name} is")));
+        }
+        Err(Error::new(Code::PeerNotFound, format!("{name} is not a paired peer any more")))
+    }
+
+    /// Whether a peer is called so: by its name here, by its own, or by the name of one of its sessions.
+    pub fn is_called(&self, name: &str, text: &str) -> bool {
+        let registry = lock(&self.0.registry);
+        let own = registry.peers.iter().find(|peer| peer.name.as_deref() == Some(name)).map(|peer| peer.hostname.as_str());
+        let names = [Some(name), own];
+        let is_session = |own: &str| text.strip_prefix(own).is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'));
+        let is_another =
+            |peer: &Peer| peer.name.as_deref() != Some(name) && [peer.name.as_deref(), Some(peer.hostname.as_str())].contains(&Some(text));
+        names.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(text))
+            || names.into_iter().flatten().any(is_session) && !registry.peers.iter().any(is_another)
+    }
+
     /// A peer introduces itself.
     pub fn handshake(&self, caller: &Caller, theirs: &Identity) -> Result<Identity> {
         if !id::is_node_id(&theirs.node_id) {
@@ -350,6 +398,7 @@ impl Peers {
                 });
             }
         }
+        self.0.presence.send_replace(());
         Ok(self.0.identity.clone())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 
-use super::super::batch::{ENTRIES, EXPIRIES};
+use super::super::tables::{ENTRIES, EXPIRIES};
 use super::*;
 
 fn with_ttl(key: &str, ttl: f64) -> ContextSet {

@@ -1,0 +1,238 @@
+//! Carrying letters and acknowledgements to peers: in order, again and again, each peer in its own time.
+//!
+//! What is due lies in the store; a lane holds the ids that wait for one peer, and a worker that ends when none do. A peer
+//! that does not answer is looked for every second and a half, so that it has its letters within two seconds of its return;
+//! after an hour less often, since whoever comes back calls, is announced, or is asked by the health checks.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Messages;
+use super::ledger::Party;
+use crate::api::context::ContextSet;
+use crate::api::node::HealthGet;
+use crate::api::peers::Peer;
+use crate::base::sync::lock;
+use crate::base::{Code, Error, Result};
+use crate::client::Link;
+
+/// Longest pause between two tries at a peer that has not been away for long.
+const SOON: Duration = Duration::from_millis(1500);
+/// The same for one that has been away for [`LONG`], or that answers and refuses.
+const SELDOM: Duration = Duration::from_secs(15);
+/// First pause; each is twice as long as the one before.
+const FIRST: Duration = Duration::from_millis(100);
+/// How long a peer may be away until it is looked for less often.
+const LONG: Duration = Duration::from_secs(3600);
+/// Shortest time between two tries, whoever says that the peer is there.
+const LEAST: Duration = Duration::from_millis(100);
+/// How long a peer that was away may take to say that it is there.
+const LOOK: Duration = Duration::from_secs(1);
+/// The same, every few tries, for those at the end of a slow line.
+const LONG_LOOK: Duration = Duration::from_secs(5);
+/// Every how many tries.
+const PATIENT: u32 = 4;
+/// How long a letter may take, and how many more of its bytes a second at least.
+const CARRY: Duration = Duration::from_secs(10);
+const SLOWEST: u64 = 32 * 1024;
+
+/// What is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Freight {
+    /// Messages of this machine.
+    Letters,
+    /// Acknowledgements of messages that came here.
+    Acks,
+}
+
+/// What waits for one peer.
+#[derive(Default)]
+struct Lane {
+    due: VecDeque<(String, Party)>,
+    wake: Arc<Notify>,
+    /// Why the first of them is not delivered yet.
+    trouble: Option<String>,
+}
+
+/// All lanes, by the peer's name and by what is carried.
+#[derive(Default)]
+pub(super) struct Lanes(HashMap<String, HashMap<Freight, Lane>>);
+
+impl Lanes {
+    fn of(&mut self, peer: &str, freight: Freight) -> Option<&mut Lane> {
+        self.0.get_mut(peer)?.get_mut(&freight)
+    }
+    /// Messages that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.values().filter_map(|lanes| lanes.get(&Freight::Letters)).map(|lane| lane.due.len()).sum()
+    }
+    /// Why a peer has not got its letters yet.
+    pub(super) fn trouble(&self, peer: &str) -> Option<String> {
+        self.0.get(peer)?.get(&Freight::Letters)?.trouble.clone()
+    }
+}
+
+/// What came of a try.
+enum Tried {
+    /// Nothing more is to be done.
+    Settled,
+    /// Again later: why, and how soon at most.
+    Later(Error, Duration),
+}
+
+/// Whether a peer's answer says that it will never take this.
+fn is_final(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidRequest
+            | Code::PayloadTooLarge
+            | Code::ContextValueTooLarge
+            | Code::AuthForbidden
+            | Code::ContextConflict
+            | Code::UnsupportedMediaType
+            | Code::NotFound
+    )
+}
+
+/// Whether a failure says that the peer can't be reached, rather than that it does not want to.
+fn is_away(code: Code) -> bool {
+    matches!(code, Code::PeerUnreachable | Code::PeerOffline | Code::ShuttingDown)
+}
+
+impl Messages {
+    /// Has something carried to a peer, after all that waits for it already.
+    pub(super) fn carry(&self, freight: Freight, id: String, to: Party) {
+        let lane = to.name.clone();
+        let mut lanes = lock(&self.0.lanes);
+        let mut is_new = false;
+        let entry = lanes.0.entry(lane.clone()).or_default().entry(freight).or_insert_with(|| {
+            is_new = true;
+            Lane::default()
+        });
+        entry.due.push_back((id, to));
+        drop(lanes);
+        if is_new {
+            self.0.workers.spawn_until_stop("courier", self.clone().run(lane, freight));
+        }
+    }
+
+    /// A peer called, so it can be reached.
+    pub fn heard(&self, peer: &str) {
+        let lanes = lock(&self.0.lanes);
+        for lane in lanes.0.get(peer).into_iter().flat_map(HashMap::values).filter(|lane| lane.trouble.is_some()) {
+            lane.wake.notify_one();
+        }
+    }
+
+    /// Works until nothing waits for the peer.
+    async fn run(self, peer: String, freight: Freight) {
+        let mut presence = self.0.peers.presence();
+        let mut failures = 0;
+        let mut away_since = Instant::now();
+        while let Some((id, to, wake)) = self.first(&peer, freight) {
+            let tried = Instant::now();
+            match self.attempt(freight, &id, &to, failures).await {
+                Tried::Settled => {
+                    failures = 0;
+                    if let Some(lane) = lock(&self.0.lanes).of(&peer, freight) {
+                        lane.due.pop_front();
+                        lane.trouble = None;
+                    }
+                }
+                Tried::Later(error, most) => {
+                    if failures == 0 {
+                        away_since = tried;
+                        tracing::debug!(%peer, %error, "a message has to wait");
+                    }
+                    failures += 1;
+                    if let Some(lane) = lock(&self.0.lanes).of(&peer, freight) {
+                        lane.trouble = Some(error.to_string());
+                    }
+                    let most = if away_since.elapsed() > LONG { SELDOM } else { most };
+                    let pause = FIRST.saturating_mul(1 << failures.min(10)).min(most);
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        () = wake.notified() => sleep(LEAST.saturating_sub(tried.elapsed())).await,
+                        _ = presence.changed() => sleep(LEAST.saturating_sub(tried.elapsed())).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// What waits longest; the lane goes where nothing does.
+    fn first(&self, peer: &str, freight: Freight) -> Option<(String, Party, Arc<Notify>)> {
+        let mut lanes = lock(&self.0.lanes);
+        let lane = lanes.of(peer, freight)?;
+        if let Some((id, to)) = lane.due.front() {
+            return Some((id.clone(), to.clone(), lane.wake.clone()));
+        }
+        if let Some(of_peer) = lanes.0.get_mut(peer) {
+            of_peer.remove(&freight);
+            if of_peer.is_empty() {
+                lanes.0.remove(peer);
+            }
+        }
+        None
+    }
+
+    async fn attempt(&self, freight: Freight, id: &str, to: &Party, failures: u32) -> Tried {
+        let packed = match freight {
+            Freight::Letters => self.letter_for(id, to),
+            Freight::Acks => self.ack_for(id),
+        };
+        let value = match packed {
+            Ok(Some(value)) => value,
+            // It ended, was settled otherwise, or its owner took it back.
+            Ok(None) => return Tried::Settled,
+            Err(error) if error.code == Code::ContextKeyNotFound => return self.give_up(freight, id, to, &error.message).await,
+            Err(error) => return Tried::Later(error, SELDOM),
+        };
+        let peer = match self.0.peers.trusted(&to.name, &to.node_id) {
+            Ok(peer) => peer,
+            Err(error) if error.code == Code::PeerNotFound => return self.give_up(freight, id, to, &error.message).await,
+            Err(error) => return Tried::Later(error, SELDOM),
+        };
+        let (key, ttl) = (self.key_at(freight, id, &peer), Some(value.ttl));
+        let set = ContextSet { key, value: value.text, ttl, if_match: None, if_none_match: None };
+        match self.hand_over(&peer, &set, failures).await {
+            Ok(()) => written(self.delivered(freight, id, to, &set.key).await),
+            Err(error) if is_final(error.code) => self.give_up(freight, id, to, &error.message).await,
+            Err(error) => {
+                self.0.peers.suspect(&peer, error.code);
+                let most = if is_away(error.code) { SOON } else { SELDOM };
+                Tried::Later(error, most)
+            }
+        }
+    }
+
+    /// Puts it into the peer's store. A peer that failed before is asked first whether it is there, which is told sooner.
+    async fn hand_over(&self, peer: &Peer, set: &ContextSet, failures: u32) -> Result<()> {
+        let link: Link = self.0.peers.link(peer)?;
+        let silent = |limit: Duration| {
+            let what = format!("{} did not answer within {} s", peer.label(), limit.as_secs());
+            move |_| Error::new(Code::PeerUnreachable, what)
+        };
+        if failures > 0 {
+            let limit = if failures.is_multiple_of(PATIENT) { LONG_LOOK } else { LOOK };
+            timeout(limit, link.call(&HealthGet {})).await.map_err(silent(limit))??;
+        }
+        let limit = CARRY + Duration::from_secs(set.value.len() as u64 / SLOWEST);
+        timeout(limit, link.call(set)).await.map_err(silent(limit))??;
+        Ok(())
+    }
+
+    async fn give_up(&self, freight: Freight, id: &str, to: &Party, reason: &str) -> Tried {
+        tracing::warn!(peer = to.name, id, reason, "given up: {freight:?}");
+        written(self.failed(freight, id, to, reason).await)
+    }
+}
+
+/// Where the end can't be written down it is tried again: a peer takes what it has got already once.
+fn written(result: Result<()>) -> Tried {
+    result.map_or_else(|error| Tried::Later(error, SELDOM), |()| Tried::Settled)
+}
