@@ -5,5 +5,6 @@ mod doctor;
 mod doctor_peers;
 mod lifecycle;
 mod mcp;
+mod message;
 mod settings;
 mod strangers;
