@@ -185,7 +185,7 @@ pub struct ContextWatch {
     pub since: Option<u64>,
 }
 impl Operation for ContextWatch {
-    const SPEC: Spec = Spec::get("context.watch", "/context-watch").permit(Permission::Context).quota(Quota::Context);
+    const SPEC: Spec = Spec::get("context.watch", "/context-watch").permit(Permission::Context).quota(Quota::Context).resume("since");
     type Reply = Many<ContextChange>;
     fn example() -> Self {
         Self { prefix: Some("build/".into()), since: Some(0) }

@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod context;
+pub mod events;
 pub mod execute;
 pub mod messages;
 pub mod node;

@@ -108,6 +108,10 @@ fn describe(operation: &Description, generator: &mut SchemaGenerator) -> Value {
         }
         parameters.push(parameter);
     }
+    if let Some(field) = spec.resume {
+        let description = format!("The last event that was seen; it stands for `{field}`.");
+        parameters.push(json!({ "name": "Last-Event-ID", "in": "header", "required": false, "schema": { "type": "integer" }, "description": description }));
+    }
     let item = (operation.reply)(generator).to_value();
     let reply = match operation.field {
         Some(field) => json!({ "type": "object", "required": [field], "properties": { field: { "type": "array", "items": item } } }),

@@ -117,6 +117,8 @@ pub struct Spec {
     pub payload: Payload,
     /// Fields that travel as headers: (field, header).
     pub headers: &'static [(&'static str, &'static str)],
+    /// The field for which the header `Last-Event-ID` stands, where a reader of the stream can go on where it was.
+    pub resume: Option<&'static str>,
     /// Whether the Node version has this route too; `legacy` callers may use no others.
     pub compat: bool,
 }
@@ -146,6 +148,7 @@ impl Spec {
             exception: None,
             payload: Payload::Json(JSON_LIMIT),
             headers: &[],
+            resume: None,
             compat: false,
         }
     }
@@ -220,6 +223,11 @@ impl Spec {
     /// These fields travel as headers.
     pub const fn headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
         self.headers = headers;
+        self
+    }
+    /// The stream can be resumed after the number in this field, or in the header `Last-Event-ID`.
+    pub const fn resume(mut self, field: &'static str) -> Self {
+        self.resume = Some(field);
         self
     }
     /// The Node version has this route too.

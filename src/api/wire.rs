@@ -18,6 +18,8 @@ pub const ERROR: &str = "x-loopsy-error";
 pub const NODE_ID: &str = "x-loopsy-node-id";
 /// Header with which the owner has a request sent on to a peer.
 pub const PEER: &str = "x-loopsy-peer";
+/// Header with the number of the last event that the reader of a stream has seen.
+pub const LAST_EVENT: &str = "last-event-id";
 /// Longest message over a WebSocket, bytes; both ends hold to it.
 pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -131,6 +133,11 @@ pub fn decode<O: Operation>(params: &[(&str, &str)], query: &str, headers: &Head
             let value = std::str::from_utf8(value.as_bytes()).map_err(|_| Error::invalid(format!("the header {header} is not UTF-8")))?;
             fields.push(((*field).to_owned(), Loose::Text(value.to_owned())));
         }
+    }
+    if let (Some(field), Some(last)) = (spec.resume, headers.get(LAST_EVENT).filter(|last| !last.is_empty())) {
+        // It is newer than what stands in the address, which a client that connects again repeats.
+        fields.retain(|(name, _)| name != field);
+        fields.push((field.to_owned(), Loose::Text(String::from_utf8_lossy(last.as_bytes()).into_owned())));
     }
     for (name, raw) in params {
         let value = percent_decode_str(raw).decode_utf8().map_err(|_| Error::invalid(format!("{name} in the path is not UTF-8")))?;

@@ -43,9 +43,11 @@ impl<T> Replay<T> {
     /// Appends an event. `number` must be greater than the last one; an event that is not is dropped.
     pub fn push(&self, number: u64, event: T, weight: usize) {
         let mut log = lock(&self.log);
-        if number <= log.last {
-            return;
+        if number > log.last {
+            self.append(&mut log, number, event, weight);
         }
+    }
+    fn append(&self, log: &mut Log<T>, number: u64, event: T, weight: usize) {
         log.last = number;
         log.weight += weight;
         log.events.push_back((number, Arc::new(event), weight));
@@ -56,6 +58,12 @@ impl<T> Replay<T> {
             }
         }
         self.last.send_replace(number);
+    }
+    /// Appends an event that `make` makes with its number, the next one.
+    pub fn push_next(&self, weight: usize, make: impl FnOnce(u64) -> T) {
+        let mut log = lock(&self.log);
+        let number = log.last + 1;
+        self.append(&mut log, number, make(number), weight);
     }
     /// The number of the newest event.
     pub fn last(&self) -> u64 {

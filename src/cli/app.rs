@@ -80,6 +80,8 @@ pub enum Command {
     /// Show or renew this machine's key.
     #[command(subcommand)]
     Key(Key),
+    /// Print what happens on the daemon as it happens: peers, jobs, files, messages, keys of the store, trust.
+    Events(Events),
     /// Give coding agents on this machine Loopsy's tools, or take them away.
     #[command(subcommand)]
     Mcp(Mcp),
@@ -419,6 +421,17 @@ pub enum Key {
         #[arg(long)]
         print: bool,
     },
+}
+
+/// What happens on the daemon.
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Only these: peer, job, transfer, message, context, trust, config; several with commas.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// Begin after the event with this number, not now.
+    #[arg(long, value_name = "NUMBER")]
+    pub since: Option<u64>,
 }
 
 /// Coding agents and Loopsy's tools.

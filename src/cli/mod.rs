@@ -72,8 +72,8 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, demo, doctor, exec, init, key, logs, mcp, mcp_serve, message, pair, peers, shell, start,
-        status, stop, transfer,
+        api, config, connect, context, daemon, demo, doctor, events, exec, init, key, logs, mcp, mcp_serve, message, pair, peers, shell,
+        start, status, stop, transfer,
     };
     match command {
         Command::Init(args) => init::run(session, &args),
@@ -85,6 +85,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Daemon(args) => daemon::run(session, &args),
         Command::Config(action) => config::run(session, action),
         Command::Key(action) => key::run(session, action),
+        Command::Events(args) => events::run(session, &args),
         Command::Mcp(action) => mcp::run(session, action),
         Command::Logs(args) => logs::run(session, &args),
         Command::Completions { shell } => shell::completions(session, shell),

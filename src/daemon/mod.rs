@@ -1,6 +1,7 @@
 //! The daemon: its services, and one `Serve` for each operation.
 
 mod context;
+mod events;
 mod execute;
 mod execute_socket;
 mod forward;
@@ -28,6 +29,7 @@ use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
+use crate::service::journal::Journal;
 use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::peers::Peers;
@@ -41,6 +43,9 @@ pub struct Daemon {
     certificate: Certificate,
     context: Context,
     jobs: Jobs,
+    journal: Journal,
+    /// Is cancelled when streams of events end.
+    watched: CancellationToken,
     messages: Messages,
     peers: Peers,
     pairing: Pairing,

@@ -2,6 +2,7 @@
 
 use super::Daemon;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
+use crate::api::events::EventWatch;
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
 use crate::api::messages::{MessageAck, MessageAcks, MessageInbox, MessageOutbox, MessageSend};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
@@ -19,6 +20,7 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<OpenApiGet>()
         .serve::<ConfigReload>()
         .serve::<DaemonStop>()
+        .serve::<EventWatch>()
         .serve::<Execute>()
         .serve::<ExecuteStream>()
         .socket::<ExecuteSocket>()

@@ -34,6 +34,7 @@ use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
 use crate::service::jobs::Jobs;
+use crate::service::journal::{self, Journal};
 use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::paths::Paths;
@@ -117,8 +118,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     };
     let audit = Audit::start(&log, sink(&home.audit_log()).map_err(unwritable)?, sink(&home.keyless_log()).map_err(unwritable)?);
     let trust = Trust::new(settings.clone());
+    let journal = Journal::default();
     let context = Context::open(home.root(), settings.clone(), store.clone()).await?;
-    let peers = Peers::start(home.clone(), settings.clone(), trust.clone(), network.clone(), identity.clone(), &services);
+    let peers = Peers::start(home.clone(), settings.clone(), trust.clone(), network.clone(), identity.clone(), &services, journal.clone());
     let (peers, peer_warnings) = peers?;
     warnings.extend(peer_warnings);
 
@@ -126,8 +128,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let arrived = messages.clone();
 
     let paths = Paths::new(settings.clone(), host::home_dir(), data_directories(&home));
-    let transfer = Transfer::new(paths, settings.clone());
+    let transfer = Transfer::new(paths, settings.clone(), journal.clone());
 
+    journal::start(&journal, &context, &settings, &services);
     let discovery = matches!(network, Network::Sockets)
         .then(|| Discovery::start(&listener.addresses(), identity.clone(), settings.clone(), peers.clone(), &announcing));
 
@@ -143,7 +146,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         certificate: certificate.clone(),
         context,
         messages,
-        jobs: Jobs::new(guard, settings.clone(), services.clone()),
+        jobs: Jobs::new(guard, settings.clone(), services.clone(), journal.clone()),
+        journal,
+        watched: services.stopping(),
         peers,
         pairing,
         transfer,

@@ -5,6 +5,7 @@ pub mod commands;
 pub mod context;
 pub mod discovery;
 pub mod jobs;
+pub mod journal;
 pub mod messages;
 pub mod pairing;
 pub mod paths;

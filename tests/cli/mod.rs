@@ -3,6 +3,7 @@
 mod connect;
 mod doctor;
 mod doctor_peers;
+mod events;
 mod lifecycle;
 mod mcp;
 mod message;

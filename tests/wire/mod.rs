@@ -3,6 +3,7 @@
 //! What is written here is a contract with programs that exist. A test that has to be changed means a change of the wire.
 
 mod context;
+mod events;
 mod execute;
 mod forward;
 mod node;

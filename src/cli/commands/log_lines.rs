@@ -108,8 +108,8 @@ fn words(console: &Console, record: &Value) -> String {
     )
 }
 
-/// `2026-11-22T16:20:05Z`
-fn time(millis: Millis) -> String {
+/// A time for people: `2026-11-22T16:20:05Z`.
+pub(super) fn time(millis: Millis) -> String {
     let http = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(millis.min(MAX_TIME)));
     // Sun, 22 Nov 2026 16:20:05 GMT
     let parts: Vec<&str> = http.split([' ', ',']).collect();

@@ -7,6 +7,7 @@ pub mod context;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
+pub mod events;
 pub mod exec;
 pub mod init;
 pub mod key;

@@ -62,8 +62,8 @@ impl Serve<TransferManifest> for Daemon {
 }
 
 impl Serve<TreePull> for Daemon {
-    async fn serve(&self, _: &Caller, op: TreePull) -> Result<Download> {
-        self.transfer.send_tree(&op.path, op.only).await
+    async fn serve(&self, caller: &Caller, op: TreePull) -> Result<Download> {
+        self.transfer.send_tree(caller, &op.path, op.only).await
     }
 }
 

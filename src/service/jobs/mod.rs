@@ -29,6 +29,7 @@ use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result};
 use crate::home::settings::Settings;
 use crate::platform::process::{Guard, KILL_AFTER};
+use crate::service::journal::Journal;
 
 use capture::Capture;
 use handle::{Feed, Source, Stage};
@@ -60,8 +61,8 @@ pub struct Jobs {
 
 impl Jobs {
     /// Runs commands below this guard, by the rules that hold at each start.
-    pub fn new(guard: Guard, settings: Settings, workers: Workers) -> Self {
-        let table = Arc::new(Table::default());
+    pub fn new(guard: Guard, settings: Settings, workers: Workers, journal: Journal) -> Self {
+        let table = Arc::new(Table::new(journal));
         Self { guard, settings, workers, table, stopping: CancellationToken::new(), alive: TaskTracker::new() }
     }
 

@@ -2,19 +2,23 @@
 
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::Ended;
 use crate::api::Caller;
 use crate::api::caller::Role;
+use crate::api::events::{Notice, NoticeType};
 use crate::api::execute::{Command, Job};
 use crate::api::node::JobCounts;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Result, clock, id};
+use crate::service::journal::Journal;
 
 /// All jobs whose program has not ended.
-#[derive(Default)]
 pub(super) struct Table {
     state: Mutex<State>,
+    journal: Journal,
 }
 
 #[derive(Default)]
@@ -34,9 +38,13 @@ struct Entry {
 pub(super) struct Slot {
     table: Arc<Table>,
     id: String,
+    peer: Option<String>,
 }
 
 impl Table {
+    pub(super) fn new(journal: Journal) -> Self {
+        Self { state: Mutex::default(), journal }
+    }
     /// Takes a place for a job that is about to start.
     ///
     /// # Errors
@@ -57,7 +65,7 @@ impl Table {
             pid: None,
         };
         state.entries.push(Entry { job, starter: caller.role.clone(), cancel });
-        Ok(Slot { table: self.clone(), id })
+        Ok(Slot { table: self.clone(), id, peer: caller.peer().map(str::to_owned) })
     }
 
     pub(super) fn list(&self, caller: &Caller) -> Vec<Job> {
@@ -92,6 +100,21 @@ impl Slot {
         if let Some(entry) = state.entries.iter_mut().find(|entry| entry.job.job_id == self.id) {
             entry.job.pid = Some(pid);
         }
+        self.table.journal.push(self.notice("started").detail("pid", pid));
+    }
+    /// The program has ended; the place is given back before anybody is told.
+    pub(super) fn ended(self, ended: &Ended) {
+        let facts = [("exitCode", ended.exit_code.map(Value::from)), ("signal", ended.signal.clone().map(Value::from))];
+        let notice = facts.into_iter().fold(self.notice("ended"), |notice, (name, fact)| match fact {
+            Some(fact) => notice.detail(name, fact),
+            None => notice,
+        });
+        let journal = self.table.journal.clone();
+        drop(self);
+        journal.push(notice.detail("duration", ended.duration.as_millis() as u64));
+    }
+    fn notice(&self, action: &str) -> Notice {
+        Notice::new(NoticeType::Job, action, &self.id).peer(self.peer.as_deref())
     }
 }
 

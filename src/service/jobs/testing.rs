@@ -10,12 +10,13 @@ use crate::base::workers::Workers;
 use crate::home::config::Config;
 use crate::home::settings::Settings;
 use crate::platform::process::Guard;
+use crate::service::journal::Journal;
 
 pub(crate) fn jobs_with(change: impl FnOnce(&mut Config)) -> Jobs {
     let mut config = Config::default();
     config.execution.denylist.clear();
     change(&mut config);
-    Jobs::new(Guard::start().unwrap(), Settings::new(config), Workers::default())
+    Jobs::new(Guard::start().unwrap(), Settings::new(config), Workers::default(), Journal::default())
 }
 
 pub(crate) fn jobs() -> Jobs {

@@ -28,7 +28,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) async fn run(mut self) {
         let (ended, left) = self.until_end().await;
-        drop(self.slot);
+        self.slot.ended(&ended);
         let _ = self.tell.send(ended);
         if left {
             tokio::select! {

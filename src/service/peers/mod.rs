@@ -6,6 +6,7 @@ mod follow;
 mod former;
 mod health;
 mod lines;
+mod news;
 mod pending;
 mod registry;
 mod sighted;
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, watch};
 pub use self::enrol::Enrolment;
 use self::former::ALLOW_PLAINTEXT;
 use self::lines::Lines;
+use self::news::News;
 use self::registry::{Registry, place};
 pub use self::sighted::Sighting;
 use self::sighted::Sightings;
@@ -33,6 +35,7 @@ use crate::home::settings::Settings;
 use crate::home::trust::Trust;
 use crate::home::{Home, config_file, json_file};
 use crate::net::{Address, Network};
+use crate::service::journal::Journal;
 
 const VERSION: u32 = 1;
 
@@ -65,6 +68,8 @@ struct Inner {
     sightings: Mutex<Sightings>,
     /// Addresses to be checked at once.
     hurried: Mutex<HashSet<Address>>,
+    /// Tells the journal what is new among them.
+    news: News,
     /// Told whenever a peer is there that was not.
     presence: watch::Sender<()>,
     /// Wakes the health checks when there is something new to check.
@@ -80,6 +85,7 @@ impl Peers {
         network: Network,
         identity: Identity,
         workers: &Workers,
+        journal: Journal,
     ) -> Result<(Self, Vec<String>)> {
         let stored = json_file::read::<Registry>(&home.peers(), VERSION)?;
         let registry = stored.content.unwrap_or_default().stored();
@@ -91,6 +97,7 @@ impl Peers {
             lines,
             workers: workers.clone(),
             identity,
+            news: News::since(journal, &registry),
             registry: Mutex::new(registry),
             saving: tokio::sync::Mutex::default(),
             sightings: Mutex::default(),
@@ -301,6 +308,7 @@ impl Peers {
         let (path, registry) = {
             let mut registry = lock(&self.0.registry);
             registry.settle();
+            self.0.news.tell(&registry);
             (self.0.home.peers(), registry.clone())
         };
         blocking(move || json_file::write(&path, VERSION, &registry)).await?

@@ -1,5 +1,6 @@
 //! Files and folders: received whole or not at all, sent with their checksum.
 
+mod news;
 mod tree;
 mod uploads;
 
@@ -21,6 +22,7 @@ use crate::base::{Code, Error, Result};
 use crate::disk::{self, arrive, leave, manifest};
 use crate::home::settings::Settings;
 use crate::platform::files::Dir;
+use crate::service::journal::Journal;
 
 /// What comes with a file that is to be received.
 #[derive(Debug, Clone, Default)]
@@ -56,18 +58,26 @@ pub struct Transfer {
     paths: Paths,
     settings: Settings,
     uploads: Arc<Uploads>,
+    journal: Journal,
 }
 
 impl Transfer {
     /// `paths` decides what may be touched; `transfer.maxFileSize` of the settings how large a file may be.
-    pub fn new(paths: Paths, settings: Settings) -> Self {
-        Self { paths, settings, uploads: Arc::default() }
+    pub fn new(paths: Paths, settings: Settings, journal: Journal) -> Self {
+        Self { paths, settings, uploads: Arc::default(), journal }
     }
 
     /// Receives a file. It is on disk, whole and checked, when this answers; until then the old one is in its place.
     ///
     /// What breaks off is kept for [`Transfer::upload_state`] and another try, if `size` is known.
     pub async fn receive(&self, caller: &Caller, put: Put, body: Pieces) -> Result<Received> {
+        let asked = put.path.clone();
+        let result = self.take_in(caller, put, body).await;
+        self.tell_arrival(caller, &asked, &result, |received| (&received.path, received.size));
+        result
+    }
+
+    async fn take_in(&self, caller: &Caller, put: Put, body: Pieces) -> Result<Received> {
         let began = Instant::now();
         if put.checksum.as_deref().is_some_and(|sum| !is_sha256(sum)) {
             return Err(Error::invalid("the checksum is not a SHA-256 in hexadecimal digits"));
@@ -135,8 +145,8 @@ impl Transfer {
     /// # Errors
     /// `TRANSFER_FILE_NOT_FOUND`; `RANGE_NOT_SATISFIABLE` for a part that begins behind the end; `INVALID_REQUEST` for
     /// anything that is not a file.
-    pub async fn send(&self, _caller: &Caller, path: &str, part: Part) -> Result<Download> {
-        let (this, shown) = (self.clone(), path.to_owned());
+    pub async fn send(&self, caller: &Caller, path: &str, part: Part) -> Result<Download> {
+        let (this, shown, caller) = (self.clone(), path.to_owned(), caller.clone());
         blocking(move || {
             let real = this.paths.resolve(&shown)?;
             let (folder, name) = split(&real).ok_or_else(|| Error::invalid(format!("{shown}: it is a directory")))?;
@@ -148,7 +158,8 @@ impl Transfer {
                 return Err(Error::new(Code::RangeNotSatisfiable, format!("{shown} has {} bytes", stat.size))
                     .details(serde_json::json!({ "size": stat.size })));
             }
-            Ok(leave::send(file, stat, name.to_string_lossy().into_owned(), offset))
+            let download = leave::send(file, stat, name.to_string_lossy().into_owned(), offset);
+            Ok(this.tell_departure(&caller, &real, download))
         })
         .await?
     }

@@ -50,15 +50,16 @@ impl Transfer {
 
     /// Opens a folder to be sent as a tar stream: all below it, or `only` those paths of its manifest that are still
     /// there. What may not be touched is left out.
-    pub async fn send_tree(&self, path: &str, only: Option<Vec<String>>) -> Result<Download> {
-        let (this, shown) = (self.clone(), path.to_owned());
+    pub async fn send_tree(&self, caller: &Caller, path: &str, only: Option<Vec<String>>) -> Result<Download> {
+        let (this, shown, caller) = (self.clone(), path.to_owned(), caller.clone());
         blocking(move || {
             let rules = this.paths.rules();
             let real = this.paths.resolve_with(&rules, &shown)?;
             let root = Dir::open(&real, false).map_err(|error| disk::failed(&shown, &error))?;
             let near = rules.within(&real);
             let name = real.file_name().unwrap_or_default().to_string_lossy();
-            Ok(Download {
+            let place = real.clone();
+            let download = Download {
                 name: format!("{name}.tar"),
                 size: None,
                 offset: 0,
@@ -66,7 +67,8 @@ impl Transfer {
                 mode: None,
                 modified: None,
                 body: tree_out::send(root, only.map(HashSet::from_iter), move |path| near.permit(&real.join(path))),
-            })
+            };
+            Ok(this.tell_departure(&caller, &place, download))
         })
         .await?
     }
@@ -78,6 +80,12 @@ impl Transfer {
     /// `INVALID_REQUEST` for an entry that would land outside, `TRANSFER_PATH_DENIED` for one that may not be touched.
     /// What arrived before it stays.
     pub async fn receive_tree(&self, caller: &Caller, path: &str, checksum: Option<String>, body: Pieces) -> Result<TreeReceived> {
+        let result = self.take_in_tree(caller, path, checksum, body).await;
+        self.tell_arrival(caller, path, &result, |received| (&received.path, received.size));
+        result
+    }
+
+    async fn take_in_tree(&self, caller: &Caller, path: &str, checksum: Option<String>, body: Pieces) -> Result<TreeReceived> {
         let began = Instant::now();
         if checksum.as_deref().is_some_and(|sum| !is_sha256(sum)) {
             return Err(Error::invalid("the checksum is not a SHA-256 in hexadecimal digits"));

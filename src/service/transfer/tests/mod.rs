@@ -35,7 +35,7 @@ fn house_with(change: impl FnOnce(&mut Config)) -> House {
     change(&mut config);
     let settings = Settings::new(config);
     let paths = Paths::new(settings.clone(), home.clone(), vec![home.join(".loopsy")]);
-    House { _keep: keep, transfer: Transfer::new(paths, settings), home }
+    House { _keep: keep, transfer: Transfer::new(paths, settings, Journal::default()), home }
 }
 
 fn kai() -> Caller {

@@ -13,7 +13,7 @@ impl House {
     }
     async fn send_tree(&self, from: &str, only: Option<&[&str]>) -> Vec<u8> {
         let only = only.map(|only| only.iter().map(|path| (*path).to_owned()).collect());
-        let (tar, checksum) = read(self.transfer.send_tree(from, only).await.unwrap().body).await.unwrap();
+        let (tar, checksum) = read(self.transfer.send_tree(&kai(), from, only).await.unwrap().body).await.unwrap();
         assert_eq!(checksum, Some(sha(&tar)));
         tar
     }
