@@ -140,10 +140,18 @@ pub fn decode<O: Operation>(params: &[(&str, &str)], query: &str, headers: &Head
         fields.push((field.to_owned(), Loose::Text(String::from_utf8_lossy(last.as_bytes()).into_owned())));
     }
     for (name, raw) in params {
-        let value = percent_decode_str(raw).decode_utf8().map_err(|_| Error::invalid(format!("{name} in the path is not UTF-8")))?;
-        fields.push(((*name).to_owned(), Loose::Text(value.into_owned())));
+        fields.push(((*name).to_owned(), Loose::Text(path_text(name, raw)?)));
     }
     from_fields(fields)
+}
+
+/// The text of a field in the path.
+///
+/// # Errors
+/// `INVALID_REQUEST` where it is not UTF-8.
+pub fn path_text(name: &str, raw: &str) -> Result<String> {
+    let text = percent_decode_str(raw).decode_utf8().map_err(|_| Error::invalid(format!("{name} in the path is not UTF-8")))?;
+    Ok(text.into_owned())
 }
 
 /// Reads a request from one JSON object that holds all fields, as agents and `loopsy api` write it.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
-use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -19,7 +18,7 @@ use super::limits::Limits;
 use super::open::Entry;
 use super::routes::{Exchange, Forward, Outcome, Routes};
 use crate::api::caller::{Role, Told};
-use crate::api::wire::{NODE_ID, PEER};
+use crate::api::wire::{self, NODE_ID, PEER};
 use crate::api::{Access, Caller, Payload};
 use crate::base::secret::Digest;
 use crate::base::workers::Workers;
@@ -172,7 +171,8 @@ impl Gate {
         let (route, params) = found?;
         let spec = route.spec();
         passage.operation = Some(spec.name);
-        let first = params.first().map(|(_, text)| percent_decode_str(text).decode_utf8_lossy());
+        // What can't be read is refused where the operation is decoded.
+        let first = params.first().and_then(|(name, raw)| wire::path_text(name, raw).ok());
         let (access, quota) = spec.terms(first.as_deref());
         caller.may(access, spec.compat)?;
         // A resumed transfer is the same transfer.

@@ -36,8 +36,11 @@ const LOOK: Duration = Duration::from_secs(1);
 const LONG_LOOK: Duration = Duration::from_secs(5);
 /// Every how many tries.
 const PATIENT: u32 = 4;
-/// How long a letter may take, and how many more of its bytes a second at least.
-const CARRY: Duration = Duration::from_secs(10);
+/// How long a letter may take at first: a connection that broke unnoticed is not waited for. Twice as long after each failure,
+/// up to [`DOUBLED`] times, for a peer that is slow.
+const CARRY: Duration = Duration::from_secs(2);
+const DOUBLED: u32 = 4;
+/// How many more of its bytes a second at least.
 const SLOWEST: u64 = 32 * 1024;
 
 /// What is carried.
@@ -221,7 +224,7 @@ impl Messages {
             let limit = if failures.is_multiple_of(PATIENT) { LONG_LOOK } else { LOOK };
             timeout(limit, link.call(&HealthGet {})).await.map_err(silent(limit))??;
         }
-        let limit = CARRY + Duration::from_secs(set.value.len() as u64 / SLOWEST);
+        let limit = CARRY * (1 << failures.min(DOUBLED)) + Duration::from_secs(set.value.len() as u64 / SLOWEST);
         timeout(limit, link.call(set)).await.map_err(silent(limit))??;
         Ok(())
     }

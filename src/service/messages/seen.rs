@@ -1,6 +1,6 @@
 //! Which messages came here: each is taken once, however often it is brought, and never comes back.
 
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use crate::base::clock::Millis;
 use crate::service::context::tables::Step;
@@ -16,6 +16,8 @@ const BEYOND: Millis = 24 * 3600 * 1000;
 const ENDLESS: Millis = 30 * BEYOND;
 /// How many one call forgets, so that it stays short.
 const FORGET: usize = 100;
+/// How many are remembered: a flood of letters does not fill the disk. Those that end first are forgotten first.
+const MOST: u64 = 200_000;
 
 /// A message that came.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,9 +47,10 @@ pub(super) fn remember(txn: &WriteTransaction, id: &str, digest: &[u8], key: &st
     txn.open_table(SEEN)?.insert(id, (until, digest, key, false))?;
     let mut order = txn.open_table(ENDS)?;
     order.insert((until, id), ())?;
+    let limit = if order.len()? > MOST { Millis::MAX } else { now };
     let gone: Vec<_> = order
-        .range((0, "")..(now, ""))?
-        .take(FORGET)
+        .range((0, "")..(limit, ""))?
+        .take(if limit == now { FORGET } else { 1 })
         .map(|item| item.map(|(end, _)| (end.value().0, end.value().1.to_owned())))
         .collect::<Result<_, _>>()?;
     let mut seen = txn.open_table(SEEN)?;
