@@ -38,7 +38,8 @@ pub enum NoticeType {
     Job,
     /// A file or folder: `received`, `sent`, `failed`. The subject is its path.
     Transfer,
-    /// A message. The subject is its id.
+    /// A message that was sent: `queued`, `delivered`, `acked`, `failed`, `expired`; one that came: `received`, `acknowledged`.
+    /// The subject is its id.
     Message,
     /// The store: `set`, `delete`, `expire`, `reset`. The subject is the key.
     Context,

@@ -124,7 +124,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let (peers, peer_warnings) = peers?;
     warnings.extend(peer_warnings);
 
-    let messages = Messages::start(context.clone(), peers.clone(), settings.clone(), identity.clone(), &services);
+    let messages = Messages::start(context.clone(), peers.clone(), settings.clone(), identity.clone(), journal.clone(), &services);
     let arrived = messages.clone();
 
     let paths = Paths::new(settings.clone(), host::home_dir(), data_directories(&home));

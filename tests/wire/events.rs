@@ -135,6 +135,29 @@ async fn what_is_no_longer_known_is_a_reset_also_after_a_restart() {
     assert!(reset["type"] == "reset" && reset["id"].as_u64().unwrap() > before, "{reset}");
     assert_eq!(said(&next(&mut line).await), "context set k");
 }
+/// Both ends hear of a message by its id, step by step, and nothing of what it says.
+#[tokio::test]
+async fn a_message_is_told_on_both_ends() {
+    let sim = Sim::default();
+    let (a, b) = (sim.machine("a", &["b"], "").await, sim.machine("b", &["a"], "").await);
+    let (mut here, mut there) = (watch(&a, "?kinds=message", "").await, watch(&b, "?kinds=message", "").await);
+    for line in [&mut here, &mut there] {
+        assert_eq!(next(line).await["type"], "hello");
+    }
+    let sent = ask(&a, OWNER, "POST /api/v1/messages", r#"{"to":"b","body":"a secret value"}"#).await.json();
+    let id = sent["id"].as_str().unwrap();
+    let expect = async |line: &mut Line, action: &str, peer: &str| {
+        let event = next(line).await;
+        assert_eq!((said(&event), event["peer"].as_str()), (format!("message {action} {id}"), Some(peer)));
+        assert!(!event.to_string().contains("secret"), "{event}");
+    };
+    expect(&mut here, "queued", "b").await;
+    expect(&mut there, "received", "a").await;
+    expect(&mut here, "delivered", "b").await;
+    assert_eq!(ask(&b, OWNER, &format!("POST /api/v1/messages/{id}/ack"), "").await.status(), 200);
+    expect(&mut there, "acknowledged", "a").await;
+    expect(&mut here, "acked", "b").await;
+}
 #[tokio::test]
 async fn only_the_owner_listens_and_only_to_what_there_is() {
     let sim = Sim::default();

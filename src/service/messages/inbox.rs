@@ -63,17 +63,19 @@ impl Messages {
     async fn take_letter(&self, caller: &Caller, op: ContextSet) -> Result<ContextEntry> {
         let when = rules::check(&op)?;
         let (sender, from_node_id) = (caller.name().to_owned(), caller.node_id.clone());
-        self.0
+        let taken_id = letter::parts(&op.key).map(|(_, id)| id.to_owned());
+        let done = self
+            .0
             .context
             .change(op.key.len() + op.value.len(), move |batch| {
                 let new = New { key: &op.key, value: &op.value, ttl: op.ttl, from_node_id: &from_node_id, sender: &sender };
-                let Some((_, id)) = letter::parts(&op.key) else { return batch.set(&new, when) };
+                let Some((_, id)) = letter::parts(&op.key) else { return Ok(batch.set(&new, when)?.map(|entry| (entry, false))) };
                 let digest = digest(&SHA256, op.value.as_bytes());
                 match seen::find(batch.around(), id)? {
                     Some(seen) if seen.digest == digest.as_ref() => {
                         let now = batch.now();
                         let as_taken = || ContextEntry { key: op.key.clone(), updated_at: now, ..ContextEntry::default() };
-                        return Ok(Ok(batch.get(&seen.key)?.unwrap_or_else(as_taken)));
+                        return Ok(Ok((batch.get(&seen.key)?.unwrap_or_else(as_taken), false)));
                     }
                     Some(_) => {
                         let what = format!("another message with the id {id} came already");
@@ -87,25 +89,36 @@ impl Messages {
                     seen::remember(batch.beside(), id, digest.as_ref(), &op.key, entry.expires_at, now)?;
                 }
                 // Who may put a letter in may not learn from a conflict what lies there.
-                Ok(set.map_err(|error| Error { details: None, ..error }))
+                Ok(set.map(|entry| (entry, true)).map_err(|error| Error { details: None, ..error }))
             })
-            .await
+            .await;
+        let (entry, is_new) = done?;
+        taken_id.iter().filter(|_| is_new).for_each(|id| self.tell("received", id, caller.peer()));
+        Ok(entry)
     }
 
     async fn take_ack(&self, op: ContextSet, by: Party) -> Result<ContextEntry> {
         let when = rules::check(&op)?;
-        self.0
+        let (id, peer) = (op.value.trim().to_owned(), by.name.clone());
+        let done = self
+            .0
             .context
             .change(op.key.len() + op.value.len(), move |batch| {
                 let new = New { key: &op.key, value: &op.value, ttl: op.ttl, from_node_id: &by.node_id, sender: "" };
                 let set = batch.set(&new, when)?;
+                let mut is_news = false;
                 if set.is_ok() && letter::is_id(op.value.trim()) {
                     let now = batch.now();
-                    Ledger::open(batch.beside())?.acked(op.value.trim(), &by, now)?;
+                    is_news = Ledger::open(batch.beside())?.acked(op.value.trim(), &by, now)?;
                 }
-                Ok(set.map_err(|error| Error { details: None, ..error }))
+                Ok(set.map(|entry| (entry, is_news)).map_err(|error| Error { details: None, ..error }))
             })
-            .await
+            .await;
+        let (entry, is_news) = done?;
+        if is_news {
+            self.tell("acked", &id, Some(&peer));
+        }
+        Ok(entry)
     }
 
     /// The letters that lie here, in order of receipt; waits for one where that is asked for and there is none.
@@ -154,6 +167,9 @@ impl Messages {
         });
         let done = done.await?;
         let already = matches!(done, Done::Before);
+        if let Done::Now(to) = &done {
+            self.tell("acknowledged", &op.id, to.as_ref().map(|to| to.name.as_str()));
+        }
         if let Done::Now(Some(to)) = done {
             self.carry(Freight::Acks, op.id.clone(), to);
         }

@@ -151,8 +151,8 @@ impl<'t> Ledger<'t> {
         }
         Ok(moved)
     }
-    /// Ends the messages whose time has come, and forgets those that ended long ago; the ids of the former. At most a lot of
-    /// them: whoever gets any asks again.
+    /// Ends the messages whose time has come, and forgets those that ended long ago; the ids of those that had not been
+    /// acknowledged by all. At most a lot of them: whoever calls asks again.
     pub(super) fn lapse(&mut self, now: Millis) -> Step<Vec<String>> {
         let due: Vec<_> = self
             .ends
@@ -165,11 +165,11 @@ impl<'t> Ledger<'t> {
             self.ends.remove((at, id.as_str()))?;
             match self.find(&id)? {
                 Some(mut entry) if !entry.ended => {
-                    entry.move_to(|_| true, &[MessageState::Queued, MessageState::Delivered], MessageState::Expired, now);
+                    let is_news = entry.move_to(|_| true, &[MessageState::Queued, MessageState::Delivered], MessageState::Expired, now);
                     entry.ended = true;
                     self.put(&entry)?;
                     self.ends.insert((at + REMEMBERED, id.as_str()), ())?;
-                    ended.push(id);
+                    ended.extend(is_news.then_some(id));
                 }
                 _ => {
                     self.sent.remove(id.as_str())?;

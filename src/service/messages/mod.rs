@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use self::courier::{Freight, Lanes};
 use self::letter::Ids;
+use crate::api::events::{Notice, NoticeType};
 use crate::api::messages::{LONGEST_WAIT, MOST, MessageState, USUAL};
 use crate::api::node::{Identity, MessageCounts};
 use crate::base::clock;
@@ -25,6 +26,7 @@ use crate::base::workers::Workers;
 use crate::base::{Error, Result};
 use crate::home::settings::Settings;
 use crate::service::context::{Context, letters};
+use crate::service::journal::Journal;
 use crate::service::peers::Peers;
 
 /// The messages of a daemon. Clones are the same.
@@ -36,6 +38,7 @@ struct Inner {
     peers: Peers,
     settings: Settings,
     identity: Identity,
+    journal: Journal,
     workers: Workers,
     lanes: Mutex<Lanes>,
     ids: Mutex<Ids>,
@@ -45,12 +48,13 @@ struct Inner {
 
 impl Messages {
     /// Goes on with what was under way when the daemon ended.
-    pub fn start(context: Context, peers: Peers, settings: Settings, identity: Identity, workers: &Workers) -> Self {
+    pub fn start(context: Context, peers: Peers, settings: Settings, identity: Identity, journal: Journal, workers: &Workers) -> Self {
         let messages = Self(Arc::new(Inner {
             context,
             peers,
             settings,
             identity,
+            journal,
             workers: workers.clone(),
             lanes: Mutex::default(),
             ids: Mutex::default(),
@@ -58,6 +62,11 @@ impl Messages {
         }));
         workers.spawn_until_stop("messages", messages.clone().keep());
         messages
+    }
+
+    /// Tells the journal what came of a message, by its id.
+    fn tell(&self, action: &str, id: &str, peer: Option<&str>) {
+        self.0.journal.push(Notice::new(NoticeType::Message, action, id).peer(peer));
     }
 
     /// How many there are.

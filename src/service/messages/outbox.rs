@@ -92,6 +92,7 @@ impl Messages {
         let entry = done.await?;
         self.0.sooner.notify_one();
         for (_, party) in entry.recipients() {
+            self.tell("queued", &entry.sent.id, Some(&party.name));
             self.carry(Freight::Letters, entry.sent.id.clone(), party);
         }
         Ok(MessageSent { id: entry.sent.id, to: entry.sent.to })
@@ -202,7 +203,7 @@ impl Messages {
                 let now = batch.now();
                 Ok(Ok(Ledger::open(batch.beside())?.lapse(now)?))
             });
-            lapse.await?;
+            lapse.await?.iter().for_each(|id| self.tell("expired", id, None));
         }
     }
 
@@ -245,6 +246,7 @@ impl Messages {
 
     /// It is with the peer, under this key.
     pub(super) async fn delivered(&self, freight: Freight, id: &str, to: &Party, key: &str) -> Result<()> {
+        let (letter, peer) = (id, &to.name);
         let (id, to, key) = (id.to_owned(), to.clone(), key.to_owned());
         let done = self.0.context.change(0, move |batch| {
             let (now, txn) = (batch.now(), batch.beside());
@@ -254,11 +256,16 @@ impl Messages {
             }
             Ok(Ok(()))
         });
-        done.await
+        done.await?;
+        if freight == Freight::Letters {
+            self.tell("delivered", letter, Some(peer));
+        }
+        Ok(())
     }
 
     /// It will never be with the peer.
     pub(super) async fn failed(&self, freight: Freight, id: &str, to: &Party, reason: &str) -> Result<()> {
+        let (letter, peer) = (id, &to.name);
         let (id, to, reason) = (id.to_owned(), to.clone(), reason.to_owned());
         let done = self.0.context.change(0, move |batch| {
             let (now, txn) = (batch.now(), batch.beside());
@@ -268,7 +275,11 @@ impl Messages {
             }
             Ok(Ok(()))
         });
-        done.await
+        done.await?;
+        if freight == Freight::Letters {
+            self.tell("failed", letter, Some(peer));
+        }
+        Ok(())
     }
 }
 
