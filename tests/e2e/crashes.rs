@@ -19,7 +19,7 @@ use loopsy::client::Link;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::Dice;
+use crate::support::dice::Dice;
 use crate::support::node::Node;
 use crate::support::process::{heavy, until};
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio_util::io::StreamReader;
 
-use super::Dice;
+use crate::support::dice::Dice;
 use crate::support::node::{Node, Pair, knowing};
 use crate::support::process::{Process, heavy, until};
 use crate::support::proxy::Proxy;

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod dice;
 pub mod line;
 pub mod netns;
 pub mod node;
@@ -11,3 +12,4 @@ pub mod raw;
 pub mod sim;
 pub mod stand_in;
 pub mod tls;
+pub mod world;

@@ -8,6 +8,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// A port that leads to another one. Ends when it is dropped.
 pub struct Proxy {
@@ -21,6 +22,7 @@ struct Counts {
     target: AtomicU16,
     up: AtomicU64,
     down: AtomicU64,
+    cut: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -33,6 +35,10 @@ impl Proxy {
             loop {
                 let (near, _) = listener.accept().await.unwrap();
                 let counts = shared.clone();
+                let mut cut = counts.cut.subscribe();
+                if *cut.borrow() {
+                    continue;
+                }
                 connections.spawn_until_stop("proxied connection", async move {
                     let Ok(far) = TcpStream::connect(("127.0.0.1", counts.target.load(Ordering::Relaxed))).await else { return };
                     // It is to hold back no more than two daemons without it would.
@@ -45,6 +51,7 @@ impl Proxy {
                     tokio::select! {
                         () = copy(near_in, far_out, &counts.up) => {}
                         () = copy(far_in, near_out, &counts.down) => {}
+                        _ = cut.wait_for(|cut| *cut) => {}
                     }
                 });
             }
@@ -54,6 +61,13 @@ impl Proxy {
     /// Where it leads from now on.
     pub fn lead_to(&self, port: u16) {
         self.counts.target.store(port, Ordering::Relaxed);
+    }
+    /// Breaks all connections and takes no new ones, until it is healed.
+    pub fn cut(&self) {
+        self.counts.cut.send_replace(true);
+    }
+    pub fn heal(&self) {
+        self.counts.cut.send_replace(false);
     }
     /// Bytes that went to the target.
     pub fn up(&self) -> u64 {

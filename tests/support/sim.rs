@@ -35,17 +35,18 @@ pub struct Machine {
 impl Sim {
     /// A machine that trusts `peers` and knows where they are. `more` is appended to its configuration.
     pub async fn machine(&self, name: &str, peers: &[&str], more: &str) -> Machine {
-        let keys: String = peers.iter().map(|peer| format!("    {peer}: {}\n", pair_key(name, peer))).collect();
-        let manual: String = peers.iter().map(|peer| format!("    - {{address: {peer}, port: 19532, hostname: {peer}}}\n")).collect();
-        let plain = peers.join(", ");
-        let mut config = format!("server:\n  hostname: {name}\nauth:\n  apiKey: {OWNER}\n");
-        if !peers.is_empty() {
-            config += &format!("  allowedKeys:\n{keys}tls:\n  allowPlaintext: [{plain}]\ndiscovery:\n  manualPeers:\n{manual}");
-        }
-        self.configured(name, &(config + more)).await
+        let mut machine = self.lay(name, &knowing(name, peers, more));
+        machine.start().await;
+        machine
     }
     /// A machine with this configuration.
     pub async fn configured(&self, name: &str, config: &str) -> Machine {
+        let mut machine = self.lay(name, config);
+        machine.start().await;
+        machine
+    }
+    /// A machine whose daemon does not run yet.
+    pub fn lay(&self, name: &str, config: &str) -> Machine {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config.to_owned();
         if !config.lines().any(|line| line == "transfer:") {
@@ -53,10 +54,20 @@ impl Sim {
             config += &format!("transfer:\n  allowedPaths: [{}]\n", dir.path().join("files").display());
         }
         files::write_private(&dir.path().join("config.yaml"), config.as_bytes()).unwrap();
-        let mut machine = Machine { host: self.memory.host(name), running: None, dir };
-        machine.start().await;
-        machine
+        Machine { host: self.memory.host(name), running: None, dir }
     }
+}
+
+/// The configuration of a machine that trusts `peers` and knows where they are, with `more` behind it.
+pub fn knowing(name: &str, peers: &[&str], more: &str) -> String {
+    let keys: String = peers.iter().map(|peer| format!("    {peer}: {}\n", pair_key(name, peer))).collect();
+    let manual: String = peers.iter().map(|peer| format!("    - {{address: {peer}, port: 19532, hostname: {peer}}}\n")).collect();
+    let plain = peers.join(", ");
+    let mut config = format!("server:\n  hostname: {name}\nauth:\n  apiKey: {OWNER}\n");
+    if !peers.is_empty() {
+        config += &format!("  allowedKeys:\n{keys}tls:\n  allowPlaintext: [{plain}]\ndiscovery:\n  manualPeers:\n{manual}");
+    }
+    config + more
 }
 
 /// The address of a host by its name.
