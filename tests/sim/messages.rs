@@ -317,6 +317,26 @@ async fn a_peer_writes_letters_and_acknowledgements_and_nothing_else() {
     assert_eq!(state(&leo, &sent).await[0].state, MessageState::Acked);
 }
 
+/// Letters draw on a budget of their own, however their key is written, and other keys on the store's.
+#[tokio::test(start_paused = true)]
+async fn letters_have_a_budget_of_their_own() {
+    let sim = Sim::default();
+    let limits = "rateLimits:\n  context: 1\n  messages: 2\n";
+    let leo = sim.machine("leo", &["kai"], limits).await;
+    let put = async |key: &str| {
+        let bearer = format!("Bearer {}", pair_key("leo", "kai"));
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let body = json!({ "value": "x", "key": "plain" }).to_string();
+        leo.raw().send(Method::PUT, &format!("/api/v1/context/{key}"), &headers, body).await.status.as_u16()
+    };
+    assert_eq!(put("inbox:leo:1-kai-0001").await, 200);
+    assert_eq!(put("%69nbox%3Aleo%3A1-kai-0002").await, 200);
+    assert_eq!(put("%61ck:kai").await, 429);
+    assert_eq!(put("plain").await, 200);
+    assert_eq!(put("plain").await, 429);
+    assert_eq!(bodies(&leo).await.len(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_makes_no_sense_is_refused_with_the_field() {
     let sim = Sim::default();
