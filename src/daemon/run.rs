@@ -1,7 +1,6 @@
 //! A daemon's life: start in order, say ready, wait, stop in reverse.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result, clock};
 use crate::home::instance::Instance;
 use crate::home::log_file::Rotating;
+use crate::home::paths::Paths;
 use crate::home::reload::Reloader;
 use crate::home::settings::Settings;
 use crate::home::trust::Trust;
@@ -37,7 +37,6 @@ use crate::service::jobs::Jobs;
 use crate::service::journal::{self, Journal};
 use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
-use crate::service::paths::Paths;
 use crate::service::peers::Peers;
 use crate::service::transfer::Transfer;
 
@@ -127,7 +126,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let messages = Messages::start(context.clone(), peers.clone(), settings.clone(), identity.clone(), journal.clone(), &services);
     let arrived = messages.clone();
 
-    let paths = Paths::new(settings.clone(), host::home_dir(), data_directories(&home));
+    let paths = Paths::new(settings.clone(), host::home_dir(), home.data_directories());
     let transfer = Transfer::new(paths, settings.clone(), journal.clone());
 
     journal::start(&journal, &context, &settings, &services);
@@ -208,16 +207,6 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     instance.announce(SocketAddr::new(loopback, port))?;
     let ready = Ready { event: "ready".into(), pid: std::process::id(), port, node_id, warnings };
     Ok(Running { daemon, ready, accepting, connections, services, store, discovery: announcing, log, instance })
-}
-
-/// Every data directory that is known here: this daemon's, the one whose session it may be, and the usual one.
-fn data_directories(home: &Home) -> Vec<PathBuf> {
-    let root = home.root();
-    let mut all = vec![root.to_owned(), host::home_dir().join(".loopsy")];
-    if let Some(sessions) = root.parent().filter(|parent| parent.ends_with("sessions")) {
-        all.extend(sessions.parent().map(Path::to_owned));
-    }
-    all
 }
 
 fn loopback(listener: &Listener) -> std::net::IpAddr {

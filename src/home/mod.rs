@@ -7,6 +7,7 @@ pub mod identity;
 pub mod instance;
 pub mod json_file;
 pub mod log_file;
+pub mod paths;
 pub mod reload;
 pub mod settings;
 pub mod trust;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
-use crate::platform::{files, modes};
+use crate::platform::{files, host, modes};
 
 /// One daemon's data directory, and the names of what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +118,15 @@ impl Home {
     /// The data directories of named sessions.
     pub fn sessions(&self) -> PathBuf {
         self.root.join("sessions")
+    }
+
+    /// Every data directory that is known here: this daemon's, the one whose session it may be, and the usual one.
+    pub fn data_directories(&self) -> Vec<PathBuf> {
+        let mut all = vec![self.root.clone(), host::home_dir().join(".loopsy")];
+        if let Some(sessions) = self.root.parent().filter(|parent| parent.ends_with("sessions")) {
+            all.extend(sessions.parent().map(Path::to_owned));
+        }
+        all
     }
 
     /// Whether the directory is Loopsy's: it is not there yet, is empty, or holds something of Loopsy's.

@@ -8,6 +8,5 @@ pub mod jobs;
 pub mod journal;
 pub mod messages;
 pub mod pairing;
-pub mod paths;
 pub mod peers;
 pub mod transfer;

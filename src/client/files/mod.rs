@@ -1,6 +1,6 @@
 //! Files and folders to a daemon and from it, resumed after a break, their checksums compared.
 //!
-//! The local side follows no rules for paths: who calls this is the owner, or has checked before.
+//! The local side follows rules for paths if it is given some ([`Files::within`]): the owner at a terminal needs none.
 
 mod form;
 mod pull;
@@ -19,6 +19,7 @@ use crate::api::{Piece, Pieces};
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
 use crate::disk;
+use crate::home::paths::Rules;
 use crate::platform::files;
 
 pub use tree::Synced;
@@ -47,17 +48,23 @@ pub struct Files {
     capabilities: Vec<String>,
     watch: Watch,
     resumes: bool,
+    rules: Option<Arc<Rules>>,
 }
 
 impl Files {
     /// `capabilities` are the far daemon's, as its identity tells: what it can't do is done in the Node version's way.
     pub fn new(link: Link, capabilities: &[String], watch: Watch) -> Self {
-        Self { link, capabilities: capabilities.to_vec(), watch, resumes: true }
+        Self { link, capabilities: capabilities.to_vec(), watch, resumes: true, rules: None }
     }
 
     /// Starts every file from its beginning, whatever an earlier try left.
     pub fn anew(self) -> Self {
         Self { resumes: false, ..self }
+    }
+
+    /// What of this machine may be touched; anything unless this is called.
+    pub fn within(self, rules: Rules) -> Self {
+        Self { rules: Some(Arc::new(rules)), ..self }
     }
 
     fn can(&self, capability: &str) -> bool {
@@ -78,30 +85,40 @@ impl Files {
     }
 }
 
-/// Tries again, as long as connections break and something gets through. `attempt` answers how far it came.
-async fn persist<T>(mut attempt: impl AsyncFnMut() -> (Result<T>, u64)) -> Result<T> {
-    let (mut best, mut failures) = (0, 0);
-    loop {
-        let (result, reached) = attempt().await;
-        match result {
-            Err(error) if error.code == Code::PeerUnreachable => {
-                failures = if reached > best { 1 } else { failures + 1 };
-                best = best.max(reached);
-                // Where nothing ever got through there is nothing to resume.
-                if failures >= TRIES || best == 0 {
-                    return Err(error);
-                }
-                tokio::time::sleep(PAUSE * 2_u32.pow(failures - 1)).await;
-            }
-            done => return done,
+/// The tries of one transfer: as long as connections break and something gets through, there is another.
+#[derive(Default)]
+struct Tries {
+    best: u64,
+    failures: u32,
+}
+
+impl Tries {
+    /// Waits before the next try. `reached` is how far the one that failed came.
+    ///
+    /// # Errors
+    /// The failure itself, where there is no use in another try.
+    async fn after(&mut self, error: Error, reached: u64) -> Result<()> {
+        if error.code != Code::PeerUnreachable {
+            return Err(error);
         }
+        self.failures = if reached > self.best { 1 } else { self.failures + 1 };
+        self.best = self.best.max(reached);
+        // Where nothing ever got through there is nothing to resume.
+        if self.failures >= TRIES || self.best == 0 {
+            return Err(error);
+        }
+        tokio::time::sleep(PAUSE * 2_u32.pow(self.failures - 1)).await;
+        Ok(())
     }
 }
 
-/// A local path as it is opened: absolute, every link followed.
-fn local(path: &Path) -> Result<PathBuf> {
+/// A local path as it is opened: absolute, every link followed, and within the rules.
+fn local(path: &Path, rules: Option<&Rules>) -> Result<PathBuf> {
     let absolute = std::path::absolute(path).map_err(|error| unusable(path, &error))?;
     let resolved = files::resolve(&absolute).map_err(|error| unusable(path, &error))?;
+    if let Some(rules) = rules {
+        rules.check(&resolved.path, &path.display().to_string())?;
+    }
     match resolved.problem {
         None => Ok(resolved.path),
         Some(problem) => Err(unusable(path, &problem)),

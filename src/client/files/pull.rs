@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-use super::{Files, local, persist, unusable, unwritable};
+use super::{Files, Tries, local, unusable, unwritable};
 use crate::api::transfer::{FileType, TransferManifest, TransferPull};
 use crate::api::{Download, Piece};
 use crate::base::hash::Sha256;
@@ -32,15 +32,17 @@ impl Files {
     /// and on disk. Answers where it is now, with what is known of it.
     pub async fn pull(&self, source: &str, target: &Path) -> Result<(PathBuf, Arrived)> {
         let reached = Arc::new(AtomicU64::new(0));
-        persist(async || {
-            let result = self.try_pull(source, target, &reached).await;
-            (result, reached.load(Ordering::Relaxed))
-        })
-        .await
+        let mut tries = Tries::default();
+        loop {
+            match self.try_pull(source, target, &reached).await {
+                Err(error) => tries.after(error, reached.load(Ordering::Relaxed)).await?,
+                done => return done,
+            }
+        }
     }
 
     async fn try_pull(&self, source: &str, target: &Path, reached: &Arc<AtomicU64>) -> Result<(PathBuf, Arrived)> {
-        let (place, dir, unfinished) = place(source, target).await?;
+        let (place, dir, unfinished) = self.place(source, target).await?;
         let mut begun = None;
         if unfinished && self.resumes && self.can("transfer-v2") {
             begun = self.continued(source, &dir).await?;
@@ -122,26 +124,27 @@ impl Files {
         token.truncate(32);
         token
     }
-}
 
-/// Opens the folder that a file goes into, and tells whether there are unfinished files in it.
-async fn place(source: &str, target: &Path) -> Result<(Place, Dir, bool)> {
-    let (source, target) = (source.to_owned(), target.to_owned());
-    blocking(move || {
-        let into = target.as_os_str().as_encoded_bytes().ends_with(b"/");
-        let mut real = local(&target)?;
-        if into || real.is_dir() {
-            let name = source.rsplit(['/', '\\']).next().filter(|name| !matches!(*name, "" | "." | ".." | "~"));
-            let name = name.ok_or_else(|| Error::invalid(format!("{source}: it is a directory")).hint("Use -r for folders."))?;
-            real = local(&real.join(name))?;
-        }
-        let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-            return Err(unusable(&target, &io::ErrorKind::IsADirectory.into()));
-        };
-        let dir = Dir::open(folder, true).map_err(|error| unusable(&target, &error))?;
-        let names = dir.names().unwrap_or_default();
-        let unfinished = names.iter().any(|name| name.to_str().is_some_and(is_part_name));
-        Ok((Place { folder: folder.to_owned(), name: name.to_owned() }, dir, unfinished))
-    })
-    .await?
+    /// Opens the folder that a file goes into, and tells whether there are unfinished files in it.
+    async fn place(&self, source: &str, target: &Path) -> Result<(Place, Dir, bool)> {
+        let (source, target, rules) = (source.to_owned(), target.to_owned(), self.rules.clone());
+        blocking(move || {
+            let rules = rules.as_deref();
+            let into = target.as_os_str().as_encoded_bytes().ends_with(b"/");
+            let mut real = local(&target, rules)?;
+            if into || real.is_dir() {
+                let name = source.rsplit(['/', '\\']).next().filter(|name| !matches!(*name, "" | "." | ".." | "~"));
+                let name = name.ok_or_else(|| Error::invalid(format!("{source}: it is a directory")).hint("Use -r for folders."))?;
+                real = local(&real.join(name), rules)?;
+            }
+            let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
+                return Err(unusable(&target, &io::ErrorKind::IsADirectory.into()));
+            };
+            let dir = Dir::open(folder, true).map_err(|error| unusable(&target, &error))?;
+            let names = dir.names().unwrap_or_default();
+            let unfinished = names.iter().any(|name| name.to_str().is_some_and(is_part_name));
+            Ok((Place { folder: folder.to_owned(), name: name.to_owned() }, dir, unfinished))
+        })
+        .await?
+    }
 }

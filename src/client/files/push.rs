@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{Files, local, persist, unusable, unwritable};
+use super::{Files, Tries, local, unusable, unwritable};
 use crate::api::transfer::{Received, TransferPut, TransferPutState};
 use crate::api::{Piece, Pieces};
 use crate::base::hash::Sha256;
@@ -29,20 +29,22 @@ impl Files {
     /// Goes on after a break. Answers when the file is on the far disk and its checksum is the one read here.
     pub async fn push(&self, source: &Path, target: &str) -> Result<Received> {
         if !self.can("transfer-v2") {
-            let (file, stat, name) = open(source).await?;
+            let (file, stat, name) = self.open(source).await?;
             let content = leave::send(file, stat.clone(), name.to_string_lossy().into_owned(), 0).body;
             return self.push_form(content, &name.to_string_lossy(), Some(stat.size), target).await;
         }
         let reached = Arc::new(AtomicU64::new(0));
-        persist(async || {
-            let result = self.try_push(source, target, &reached).await;
-            (result, reached.load(Ordering::Relaxed))
-        })
-        .await
+        let mut tries = Tries::default();
+        loop {
+            match self.try_push(source, target, &reached).await {
+                Err(error) => tries.after(error, reached.load(Ordering::Relaxed)).await?,
+                done => return done,
+            }
+        }
     }
 
     async fn try_push(&self, source: &Path, target: &str, reached: &Arc<AtomicU64>) -> Result<Received> {
-        let (file, stat, name) = open(source).await?;
+        let (file, stat, name) = self.open(source).await?;
         let name = name.to_string_lossy().into_owned();
         let mut put = TransferPut {
             path: target.into(),
@@ -96,21 +98,21 @@ impl Files {
         let (content, sent) = noted(self.watched(content, 0, None, Arc::default()));
         same(self.link.upload(&put, content).await?, &sent)
     }
-}
 
-async fn open(source: &Path) -> Result<(std::fs::File, Stat, OsString)> {
-    let source = source.to_owned();
-    blocking(move || {
-        let real = local(&source)?;
-        let failed = |error: io::Error| unusable(&source, &error);
-        let (Some(folder), Some(real_name)) = (real.parent(), real.file_name()) else {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
-        };
-        let (file, stat) = Dir::open(folder, false).and_then(|dir| dir.file(real_name)).map_err(failed)?;
-        // Known by the name that was given, even where that is a link.
-        Ok((file, stat, source.file_name().unwrap_or(real_name).to_owned()))
-    })
-    .await?
+    async fn open(&self, source: &Path) -> Result<(std::fs::File, Stat, OsString)> {
+        let (source, rules) = (source.to_owned(), self.rules.clone());
+        blocking(move || {
+            let real = local(&source, rules.as_deref())?;
+            let failed = |error: io::Error| unusable(&source, &error);
+            let (Some(folder), Some(real_name)) = (real.parent(), real.file_name()) else {
+                return Err(failed(io::ErrorKind::IsADirectory.into()));
+            };
+            let (file, stat) = Dir::open(folder, false).and_then(|dir| dir.file(real_name)).map_err(failed)?;
+            // Known by the name that was given, even where that is a link.
+            Ok((file, stat, source.file_name().unwrap_or(real_name).to_owned()))
+        })
+        .await?
+    }
 }
 
 /// The checksum that went out with the content.

@@ -1,7 +1,7 @@
 //! Folders to a daemon and from it: only what differs travels, as one tar stream.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use crate::api::transfer::{FileType, Manifest, ManifestEntry, TransferManifest, 
 use crate::base::workers::blocking;
 use crate::base::{Code, Error, Result};
 use crate::disk::{manifest, tree_in, tree_out};
+use crate::home::paths::Rules;
 use crate::platform::files::Dir;
 
 /// Bytes that an entry takes in a tar stream beside its content.
@@ -37,9 +38,9 @@ impl Files {
     /// Makes what is in a local folder be in a far one too, which is made if it is missing. Nothing is removed there.
     pub async fn push_tree(&self, source: &Path, target: &str) -> Result<Synced> {
         self.check_trees()?;
-        let (here, there) = tokio::join!(survey(source), self.far(target));
+        let (here, there) = tokio::join!(self.survey(source), self.far(target));
         let (here, there) = (here?, there?);
-        let Some((here, root)) = here else { return Err(missing(&source.display().to_string())) };
+        let Some((here, local)) = here else { return Err(missing(&source.display().to_string())) };
         if there.root == Some(FileType::File) {
             return Err(Error::invalid(format!("{target}: it is a file")).hint("Name a folder, or send one file without -r."));
         }
@@ -48,7 +49,7 @@ impl Files {
             return Ok(plan.synced);
         }
         let only = (plan.synced.same > 0).then(|| plan.wanted.iter().cloned().collect());
-        let body = self.watched(tree_out::send(root, only, |_| true), 0, Some(plan.weight), Arc::default());
+        let body = self.watched(tree_out::send(local.dir, only, local.bounds.keep()), 0, Some(plan.weight), Arc::default());
         let received = self.link.upload(&TreePut { path: target.into(), checksum: None }, body).await?;
         Ok(plan.done(received.files, received.links, received.size))
     }
@@ -56,16 +57,16 @@ impl Files {
     /// Makes what is in a far folder be in a local one too, which is made if it is missing. Nothing is removed here.
     pub async fn pull_tree(&self, source: &str, target: &Path) -> Result<Synced> {
         self.check_trees()?;
-        let (here, there) = tokio::join!(survey(target), self.far(source));
+        let (here, there) = tokio::join!(self.survey(target), self.far(source));
         let (here, there) = (here?, there?);
         match there.root {
             Some(FileType::Directory) => {}
             Some(_) => return Err(Error::invalid(format!("{source}: it is a file")).hint("Pull it without -r.")),
             None => return Err(missing(source)),
         }
-        let (here, root) = match here {
-            Some((here, root)) => (here, root),
-            None => (Manifest::default(), open(target, true).await?),
+        let (here, local) = match here {
+            Some(found) => found,
+            None => (Manifest::default(), self.open_tree(target, true).await?),
         };
         let plan = Plan::of(there, here);
         if plan.wanted.is_empty() {
@@ -74,12 +75,31 @@ impl Files {
         let only = (plan.synced.same > 0).then(|| plan.wanted.clone());
         let download = self.link.call(&TreePull { path: source.into(), only }).await?;
         let body = self.watched(download.body, 0, Some(plan.weight), Arc::default());
-        let received = tree_in::receive(root, None, u64::MAX, Anything, body, &CancellationToken::new()).await?;
+        let received = tree_in::receive(local.dir, None, u64::MAX, local.bounds, body, &CancellationToken::new()).await?;
         Ok(plan.done(received.files, received.links, received.size))
     }
 
     async fn far(&self, path: &str) -> Result<Manifest> {
         self.link.call(&TransferManifest { path: path.into(), checksums: false }).await
+    }
+
+    async fn open_tree(&self, path: &Path, make: bool) -> Result<Local> {
+        let (path, rules) = (path.to_owned(), self.rules.clone());
+        blocking(move || {
+            let real = local(&path, rules.as_deref())?;
+            let dir = Dir::open(&real, make).map_err(|error| unusable(&path, &error))?;
+            Ok(Local { dir, bounds: Bounds { rules, folder: real } })
+        })
+        .await?
+    }
+
+    /// What is in a local folder, and the folder itself, if it is there.
+    async fn survey(&self, path: &Path) -> Result<Option<(Manifest, Local)>> {
+        let local = match self.open_tree(path, false).await {
+            Err(error) if error.code == Code::TransferFileNotFound => return Ok(None),
+            local => local?,
+        };
+        blocking(move || Ok(Some((manifest::tree(&local.dir, false, &local.bounds.keep(), &|| true)?, local)))).await?
     }
 
     fn check_trees(&self) -> Result<()> {
@@ -94,18 +114,10 @@ fn missing(path: &str) -> Error {
     Error::new(Code::TransferFileNotFound, format!("{path}: no such file or directory"))
 }
 
-async fn open(path: &Path, make: bool) -> Result<Dir> {
-    let path = path.to_owned();
-    blocking(move || Dir::open(&local(&path)?, make).map_err(|error| unusable(&path, &error))).await?
-}
-
-/// What is in a local folder, and the folder itself, if it is there.
-async fn survey(path: &Path) -> Result<Option<(Manifest, Dir)>> {
-    let root = match open(path, false).await {
-        Err(error) if error.code == Code::TransferFileNotFound => return Ok(None),
-        root => root?,
-    };
-    blocking(move || Ok(Some((manifest::tree(&root, false, &|_| true, &|| true)?, root)))).await?
+/// A local folder, open, and what may be touched in it.
+struct Local {
+    dir: Dir,
+    bounds: Bounds,
 }
 
 /// What has to travel.
@@ -154,14 +166,26 @@ fn same(from: &ManifestEntry, to: &ManifestEntry) -> bool {
         }
 }
 
-/// The owner has asked for the folder, whatever is in it; it still can't lead out of it.
-struct Anything;
+/// What may be touched below a local folder: all that does not lead out of it, unless there are rules.
+struct Bounds {
+    rules: Option<Arc<Rules>>,
+    folder: PathBuf,
+}
 
-impl tree_in::Gate for Anything {
-    fn may_write(&self, _: &Path) -> Result<()> {
-        Ok(())
+impl Bounds {
+    /// Which relative paths may be seen.
+    fn keep(&self) -> impl Fn(&Path) -> bool + Send + 'static {
+        let near = self.rules.as_ref().map(|rules| rules.within(&self.folder));
+        let folder = self.folder.clone();
+        move |path| near.as_ref().is_none_or(|near| near.permit(&folder.join(path)))
     }
-    fn may_link(&self, _: &Path, _: &Path) -> Result<()> {
-        Ok(())
+}
+
+impl tree_in::Gate for Bounds {
+    fn may_write(&self, path: &Path) -> Result<()> {
+        self.rules.as_ref().map_or(Ok(()), |rules| rules.check(&self.folder.join(path), &path.display().to_string()))
+    }
+    fn may_link(&self, path: &Path, target: &Path) -> Result<()> {
+        self.rules.as_ref().map_or(Ok(()), |rules| rules.check_link(&self.folder, path, target, false))
     }
 }

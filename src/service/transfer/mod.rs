@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::uploads::Uploads;
-use super::paths::Paths;
 use crate::api::transfer::{Files, Received, UploadState};
 use crate::api::{Caller, Download, Pieces};
 use crate::base::hash::{Sha256, is_sha256};
 use crate::base::workers::blocking;
 use crate::base::{Code, Error, Result};
 use crate::disk::{self, arrive, leave, manifest};
+use crate::home::paths::Paths;
 use crate::home::settings::Settings;
 use crate::platform::files::Dir;
 use crate::service::journal::Journal;

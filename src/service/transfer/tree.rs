@@ -14,8 +14,8 @@ use crate::base::hash::is_sha256;
 use crate::base::workers::blocking;
 use crate::base::{Error, Result};
 use crate::disk::{self, manifest, tree_in, tree_out};
-use crate::platform::files::{self, Dir, Kind};
-use crate::service::paths::Rules;
+use crate::home::paths::Rules;
+use crate::platform::files::{Dir, Kind};
 
 impl Transfer {
     /// What is in a folder and below it, or the one entry of a file; empty if there is nothing. What may not be touched
@@ -119,17 +119,7 @@ impl tree_in::Gate for Gate {
         self.near.check(&self.root.join(path), &path.display().to_string())
     }
 
-    /// A link may point where its maker could go; a caller who may run commands could point it anywhere anyway. What is
-    /// denied by name is denied to both, and no link may stand where the way to something denied begins.
     fn may_link(&self, path: &Path, target: &Path) -> Result<()> {
-        let link = self.root.join(path);
-        let shown = format!("{} -> {}", path.display(), target.display());
-        let leads = files::resolve(&link.parent().unwrap_or(&self.root).join(target))
-            .map_err(|error| Error::invalid(format!("{shown}: {}", crate::base::error::io_words(&error))))?;
-        let denied = self.rules.guards(&link) || self.rules.forbid(&leads.path);
-        if denied || !(self.may_execute || self.rules.permit(&leads.path)) {
-            return Err(self.rules.denial(&shown));
-        }
-        Ok(())
+        self.rules.check_link(&self.root, path, target, self.may_execute)
     }
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::settings::Settings;
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
-use crate::home::settings::Settings;
 use crate::platform::files::{self, CASE_IS_IGNORED};
 
 /// What is denied unless `transfer.allowedPaths` names it, or something in it, itself. Relative ones start at home.
@@ -163,7 +163,8 @@ impl Paths {
         rules
     }
 
-    fn absolute(&self, given: &str) -> PathBuf {
+    /// A path of a caller as an absolute one: `~` is home, and relative paths start there.
+    pub fn absolute(&self, given: &str) -> PathBuf {
         let rest = match given.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.trim_start_matches('/'),
             _ => given,
@@ -202,6 +203,22 @@ impl Rules {
             "The owner of that machine decides with transfer.allowedPaths and transfer.deniedPaths. Keys, start-up files and \
              Loopsy's own data are denied by default.",
         )
+    }
+
+    /// Whether a link to `target`, as it is written, may be put at a path below a folder.
+    ///
+    /// A link may point where its maker could go; a maker who may run commands could point it anywhere anyway. What is
+    /// denied by name is denied to both, and no link may stand where the way to something denied begins.
+    pub fn check_link(&self, folder: &Path, path: &Path, target: &Path, may_execute: bool) -> Result<()> {
+        let link = folder.join(path);
+        let shown = format!("{} -> {}", path.display(), target.display());
+        let leads = files::resolve(&link.parent().unwrap_or(folder).join(target))
+            .map_err(|error| Error::invalid(format!("{shown}: {}", io_words(&error))))?;
+        let denied = self.guards(&link) || self.forbid(&leads.path);
+        if denied || !(may_execute || self.permit(&leads.path)) {
+            return Err(self.denial(&shown));
+        }
+        Ok(())
     }
 
     /// Whether a denied path lies below this one: putting a link here would lead it elsewhere.
