@@ -22,9 +22,9 @@ pub enum Reach {
 
 /// Fields that name a machine, as the Node version's tools have them: (name, type, words).
 const LEGACY: [(&str, &str, &str); 3] = [
-    ("peerAddress", "string", "Legacy, in place of peer: its address."),
-    ("peerPort", "integer", "Legacy: its port."),
-    ("peerApiKey", "string", "Legacy: ignored, no key is needed."),
+    ("peerAddress", "string", "Legacy, instead of peer."),
+    ("peerPort", "integer", "Legacy."),
+    ("peerApiKey", "string", "Legacy, ignored."),
 ];
 /// What older callers add to some calls, and nothing depends on.
 const IGNORED: &str = "sender";
@@ -37,8 +37,8 @@ impl Reach {
         }
         let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
         let words = match self {
-            Self::Any => "Machine: name, hostname, node id or address. This machine unless given.",
-            _ => "Machine: name, hostname, node id or address. Needed; see loopsy_list_peers.",
+            Self::Any => "Machine: its name, node id or address. This one unless given.",
+            _ => "Machine: its name, node id or address. Needed.",
         };
         properties.insert("peer".into(), json!({ "type": "string", "description": words }));
         for (name, kind, words) in LEGACY {

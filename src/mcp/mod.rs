@@ -7,12 +7,17 @@ pub mod actions;
 pub mod answer;
 pub mod arguments;
 pub mod call;
+pub mod complete;
 pub mod own;
+pub mod prompts;
+pub mod resources;
+pub mod roots;
 pub mod schema;
 pub mod server;
 pub mod tool;
 pub mod tools;
 pub mod transport;
+pub mod watch;
 
 pub use own::Own;
 pub use server::serve;

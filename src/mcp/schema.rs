@@ -49,6 +49,9 @@ fn tidy(schema: &mut Value, words: Words) {
     for needless in ["format", "title"] {
         map.remove(needless);
     }
+    if map.get("minimum").is_some_and(|least| least == 0) {
+        map.remove("minimum");
+    }
     if map.get("default").is_some_and(Value::is_null) || words == Words::Dropped {
         map.remove("default");
     }
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn arguments_keep_their_words_and_are_never_null() {
         let schema = Value::Object(input::<Sample>());
-        assert_eq!(schema["properties"]["countOf"], json!({ "type": "integer", "minimum": 0, "description": "How many." }));
+        assert_eq!(schema["properties"]["countOf"], json!({ "type": "integer", "description": "How many." }));
         assert_eq!(schema["properties"]["reason"], json!({ "type": "string", "description": "Why." }));
         let kind = &schema["properties"]["kind"];
         assert_eq!(kind["enum"], json!(["chat", "request", "response", "ack", "broadcast"]), "{kind}");

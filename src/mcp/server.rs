@@ -1,22 +1,30 @@
 //! The protocol's side: which requests there are, and what answers them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult, ErrorCode, Implementation,
-    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult,
+    DiscoverResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, ResourceContents, ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+    SubscriptionFilter, UnsubscribeRequestParams,
 };
-use rmcp::service::{RequestContext, ServerInitializeError};
+use rmcp::service::{RequestContext, ServerInitializeError, SubscriptionContext};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::io::stdio_pipes;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::own::Own;
-use super::tools;
+use super::resources::{self, Place};
 use super::transport::Watched;
+use super::{complete, prompts, tools, watch};
+use crate::base::sync::lock;
 use crate::base::text::closest;
+use crate::base::workers::Workers;
 use crate::base::{Error, Result};
 
 /// Longest message that is read, bytes: a value of the store may grow six-fold in JSON.
@@ -25,6 +33,11 @@ const LONGEST: usize = 16 * 1024 * 1024;
 const FAREWELL: Duration = Duration::from_millis(250);
 /// How long a client may believe that the lists of tools, prompts and resources are as they were, milliseconds.
 const LISTS_HOLD: u64 = 3_600_000;
+
+/// Shortest time between two notices about one resource.
+const PACE: Duration = Duration::from_millis(100);
+/// Most resources that a client may follow at once.
+const MOST_FOLLOWED: usize = 64;
 
 const INSTRUCTIONS: &str = "Loopsy lets you use the user's other machines: run commands there, move files, share values, and exchange \
     messages with agents on them. Start with loopsy_list_peers; name a machine as `peer` in other calls. You need no keys. \
@@ -39,7 +52,7 @@ pub async fn serve(own: Own) -> Result<()> {
     let ended = CancellationToken::new();
     let (input, output) = stdio_pipes();
     let transport = Watched::new(AsyncRwTransport::new_server(input, output).with_max_line_length(LONGEST), ended.clone());
-    let server = Server { own: Arc::new(own), ended };
+    let server = Server { own: Arc::new(own), ended, workers: Workers::default(), followed: Mutex::default() };
     match server.serve(transport).await {
         Ok(running) => _ = running.waiting().await,
         Err(ServerInitializeError::ConnectionClosed(_)) => {}
@@ -51,6 +64,9 @@ pub async fn serve(own: Own) -> Result<()> {
 struct Server {
     own: Arc<Own>,
     ended: CancellationToken,
+    workers: Workers,
+    /// What a client of the versions with sessions subscribed to; dropping a guard ends its worker.
+    followed: Mutex<HashMap<String, DropGuard>>,
 }
 
 impl Server {
@@ -62,11 +78,37 @@ impl Server {
         };
         tokio::select! { () = context.ct.cancelled() => {}, () = over => {} }
     }
+
+    /// Does what a request asks for, until nobody wants it any more.
+    async fn wanted<T>(&self, context: &RequestContext<RoleServer>, work: impl Future<Output = T>) -> Result<T, ErrorData> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.unwanted(context) => Err(ErrorData::internal_error("the request was cancelled", None)),
+        }
+    }
 }
 
-/// Whether a request belongs to the versions of the protocol that have no sessions.
-fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+/// How long a list holds, in the versions of the protocol that have a place for it.
+fn lasting(context: &RequestContext<RoleServer>) -> (Option<u64>, Option<CacheScope>) {
+    let is_said = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    if is_said { (Some(LISTS_HOLD), Some(CacheScope::Private)) } else { (None, None) }
+}
+
+fn place(uri: &str) -> Result<Place, ErrorData> {
+    Place::of(uri).ok_or_else(|| ErrorData::resource_not_found(format!("there is no resource {uri:?}"), None))
+}
+
+/// Follows a place and has each change told, but not more often than of use.
+async fn tell_changes<F: Future<Output = ()>>(own: &Own, place: &Place, tell: impl Fn() -> F) {
+    let changed = Notify::new();
+    let telling = async {
+        loop {
+            changed.notified().await;
+            tell().await;
+            tokio::time::sleep(PACE).await;
+        }
+    };
+    tokio::select! { never = watch::follow(own, place, &changed) => match never {}, () = telling => {} }
 }
 
 fn wrong(what: String) -> ErrorData {
@@ -75,7 +117,13 @@ fn wrong(what: String) -> ErrorData {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let able = ServerCapabilities::builder().enable_tools().build();
+        let able = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_completions()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .build();
         let mut me = Implementation::new("loopsy", env!("CARGO_PKG_VERSION"));
         me.title = Some("Loopsy".into());
         ServerConfig::new(able).with_server_info(me).with_instructions(INSTRUCTIONS)
@@ -92,9 +140,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let mut list = ListToolsResult::with_all_items(tools::TOOLS.iter().map(|tool| tool.listed()).collect());
-        if is_modern(&context) {
-            (list.ttl_ms, list.cache_scope) = (Some(LISTS_HOLD), Some(CacheScope::Private));
-        }
+        (list.ttl_ms, list.cache_scope) = lasting(&context);
         Ok(list)
     }
 
@@ -105,10 +151,106 @@ impl ServerHandler for Server {
             return Err(wrong(format!("there is no tool {:?}{hint}", request.name)));
         };
         let call = tool.call(&self.own, &context, request.arguments.unwrap_or_default());
-        tokio::select! {
-            result = call => Ok(result.into()),
-            () = self.unwanted(&context) => Err(ErrorData::internal_error("the call was cancelled", None)),
+        Ok(self.wanted(&context, call).await?.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let mut list = ListPromptsResult::with_all_items(prompts::all());
+        (list.ttl_ms, list.cache_scope) = lasting(&context);
+        Ok(list)
+    }
+
+    async fn get_prompt(&self, request: GetPromptRequestParams, _: RequestContext<RoleServer>) -> Result<GetPromptResponse, ErrorData> {
+        Ok(prompts::get(&request.name, request.arguments.as_ref()).map_err(wrong)?.into())
+    }
+
+    async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
+        Ok(CompleteResult::new(self.wanted(&context, complete::complete(&self.own, &request)).await?))
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let mut list = ListResourcesResult::with_all_items(resources::fixed());
+        (list.ttl_ms, list.cache_scope) = lasting(&context);
+        Ok(list)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let mut list = ListResourceTemplatesResult::with_all_items(resources::templates());
+        (list.ttl_ms, list.cache_scope) = lasting(&context);
+        Ok(list)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let place = place(&request.uri)?;
+        let read = self.wanted(&context, place.read(&self.own)).await?;
+        let text = read.map_err(|error| resources::unreadable(&error))?;
+        Ok(ReadResourceResult::new(vec![ResourceContents::text(text, request.uri).with_mime_type(resources::JSON)]).into())
+    }
+
+    async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        let place = place(&request.uri)?;
+        let mut followed = lock(&self.followed);
+        if followed.len() >= MOST_FOLLOWED && !followed.contains_key(&request.uri) {
+            return Err(wrong(format!("more than {MOST_FOLLOWED} resources can't be followed")));
         }
+        let stop = CancellationToken::new();
+        followed.insert(request.uri.clone(), stop.clone().drop_guard());
+        let (own, client) = (self.own.clone(), context.peer);
+        self.workers.spawn("subscription", async move {
+            let tell = async || {
+                // A client that is gone is noticed where its requests come from.
+                let _ = client.notify_resource_updated(ResourceUpdatedNotificationParam::new(request.uri.clone())).await;
+            };
+            tokio::select! { () = stop.cancelled() => {}, () = tell_changes(&own, &place, tell) => {} }
+        });
+        Ok(())
+    }
+
+    async fn unsubscribe(&self, request: UnsubscribeRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        place(&request.uri)?;
+        lock(&self.followed).remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let uris = requested.resource_subscriptions.iter().flatten().filter(|uri| Place::of(uri).is_some()).take(MOST_FOLLOWED);
+        Some(SubscriptionFilter::builder().resource_subscriptions(uris.cloned()).build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let followed = context.accepted().resource_subscriptions.iter().flatten().filter_map(|uri| Some((uri, Place::of(uri)?)));
+        let sink = context.sink();
+        let telling = followed.map(|(uri, place)| async move {
+            // As above; and a subscription that is over is dropped as a whole.
+            let tell = async || _ = sink.notify_resource_updated(uri.clone()).await;
+            tell_changes(&self.own, &place, tell).await;
+        });
+        let all = async {
+            futures_util::future::join_all(telling).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = all => {}
+            () = context.cancelled() => {}
+            () = self.ended.cancelled() => {}
+        }
+        Ok(())
     }
 
     /// A known method ends here too when its parameters have a shape that no version of it has.

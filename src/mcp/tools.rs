@@ -2,9 +2,11 @@
 
 use super::actions::context::{Broadcast, Delete, Get, List, Set};
 use super::actions::execute::Run;
+use super::actions::messages::{Ack, Check, CheckAck, Send};
 use super::actions::peers::{Peers, Status};
+use super::actions::transfer::{ListFiles, Transfer};
 use super::arguments::Reach::{Any, Own, Peer};
-use super::tool::Effect::{Destroys, Reads, Removes};
+use super::tool::Effect::{Adds, Destroys, Puts, Reads, Removes};
 use super::tool::Tool;
 
 /// Every tool, in the order in which they are listed.
@@ -32,6 +34,15 @@ pub const TOOLS: &[Tool] = &[
          No shell is involved unless shell is true.",
     )
     .open(),
+    Tool::of::<Transfer>(
+        "loopsy_transfer_file",
+        "Copy files",
+        Peer,
+        Removes,
+        "Copy a file or folder between this machine and another: checked, resumed after a break, whole or not at all. Replaces what is \
+         there.",
+    ),
+    Tool::of::<ListFiles>("loopsy_list_remote_files", "List files", Peer, Reads, "List a folder on another machine."),
     Tool::of::<Set>(
         "loopsy_context_set",
         "Store a value",
@@ -55,5 +66,35 @@ pub const TOOLS: &[Tool] = &[
         Own,
         Removes,
         "Store a value here and on every peer that is online. Tells for each machine whether it was stored.",
+    ),
+    Tool::of::<Send>(
+        "loopsy_send_message",
+        "Send a message",
+        Peer,
+        Adds,
+        "Send a message to the agents on another machine; peer * sends to all. It is kept until it is delivered, also if the machine is \
+         off now. Gives its id, to ask about with loopsy_check_ack.",
+    ),
+    Tool::of::<Check>(
+        "loopsy_check_inbox",
+        "Read messages",
+        Own,
+        Reads,
+        "Read the messages sent to this machine; with waitSeconds wait for one instead of asking again and again. sender says who wrote \
+         it. Reading changes nothing: acknowledge each with loopsy_ack_message when you are done with it.",
+    ),
+    Tool::of::<Ack>(
+        "loopsy_ack_message",
+        "Acknowledge a message",
+        Own,
+        Puts,
+        "Acknowledge a message that you have dealt with: it leaves the inbox and its sender is told.",
+    ),
+    Tool::of::<CheckAck>(
+        "loopsy_check_ack",
+        "See acknowledgements",
+        Peer,
+        Reads,
+        "See which of your messages a machine has acknowledged, and the state of one; with waitSeconds wait for it.",
     ),
 ];

@@ -2,4 +2,6 @@
 
 pub mod context;
 pub mod execute;
+pub mod messages;
 pub mod peers;
+pub mod transfer;
