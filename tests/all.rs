@@ -7,6 +7,7 @@ mod cli;
 mod e2e;
 mod faults;
 mod letters;
+mod mcp;
 mod pairing;
 mod property;
 mod sim;

@@ -12,7 +12,6 @@ use rmcp::model::{
     SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, ServerInitializeError, SubscriptionContext};
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::io::stdio_pipes;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
 use tokio::sync::Notify;
@@ -20,15 +19,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::own::Own;
 use super::resources::{self, Place};
-use super::transport::Watched;
+use super::transport::Lines;
 use super::{complete, prompts, tools, watch};
 use crate::base::sync::lock;
 use crate::base::text::closest;
 use crate::base::workers::Workers;
 use crate::base::{Error, Result};
 
-/// Longest message that is read, bytes: a value of the store may grow six-fold in JSON.
-const LONGEST: usize = 16 * 1024 * 1024;
 /// How long a call that is under way when the input ends may still take: scripts that pipe a few requests in get answers.
 const FAREWELL: Duration = Duration::from_millis(250);
 /// How long a client may believe that the lists of tools, prompts and resources are as they were, milliseconds.
@@ -51,7 +48,7 @@ const INSTRUCTIONS: &str = "Loopsy lets you use the user's other machines: run c
 pub async fn serve(own: Own) -> Result<()> {
     let ended = CancellationToken::new();
     let (input, output) = stdio_pipes();
-    let transport = Watched::new(AsyncRwTransport::new_server(input, output).with_max_line_length(LONGEST), ended.clone());
+    let transport = Lines::new(input, output, ended.clone());
     let server = Server { own: Arc::new(own), ended, workers: Workers::default(), followed: Mutex::default() };
     match server.serve(transport).await {
         Ok(running) => _ = running.waiting().await,
