@@ -2,6 +2,7 @@
 
 mod context;
 mod message;
+mod straight;
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::context::{Context, Store};
 pub use self::message::Message;
-use crate::base::Fingerprint;
+pub use self::straight::Straight;
 
 /// Use all of your machines as one: commands, files and shared state across a LAN.
 #[derive(Debug, Parser)]
@@ -212,20 +213,6 @@ pub struct Copying {
     /// How a machine that is not in the configuration is called.
     #[command(flatten)]
     pub straight: Straight,
-}
-
-/// Calling a machine straight at its address.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Straight {
-    /// Key to present, for a peer that is not in the configuration.
-    #[arg(id = "straight_key", long = "key", short = 'k', value_name = "KEY")]
-    pub key: Option<String>,
-    /// SHA-256 of the certificate that it must show.
-    #[arg(long, value_name = "SHA256", requires = "straight_key")]
-    pub fingerprint: Option<Fingerprint>,
-    /// Send the key to whoever answers there, whatever certificate is shown.
-    #[arg(long, requires = "straight_key", conflicts_with = "fingerprint")]
-    pub insecure: bool,
 }
 
 /// The machines that this one knows.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::Straight;
+use super::straight::Straight;
 
 /// Whose store is meant.
 #[derive(Debug, Clone, Args)]
