@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import time
 
-from . import machine
+from . import agents, machine
 from .bench import at_least, at_least_times, at_most, at_most_times
 from .daemons import Connection, Daemon, Home, Pair, filler, random_file, start, text_file
 from .machine import Failed, Missing, find, run
@@ -321,3 +321,33 @@ def context(bench):
             return (time.perf_counter() - before) / 500 * 1000
 
         bench.compare("PUT with 100 000 entries", "ms", at_most_times(1.3), lambda: put_ms(full), lambda: put_ms(empty), "one entry")
+
+
+@group("agents")
+def mcp(bench):
+    """What an agent pays for the server before it has asked for anything."""
+    with start(bench, "agents") as daemon:
+
+        def initialize():
+            samples = []
+            for _ in range(10):
+                with agents.Server(daemon.home) as server:
+                    samples.append(server.seconds_to_answer)
+            return statistics.median(samples) * 1000
+
+        bench.compare("mcp-serve, spawn until initialize is answered", "ms", at_most(15), initialize)
+        with agents.Server(daemon.home) as server:
+            tools = server.ask("tools/list", {})
+            bench.compare("tools/list", "kB", at_most(20), lambda: len(tools) / 1000, rounds=1)
+            time.sleep(2)
+            bench.compare("memory of mcp-serve at rest", "MiB", at_most(8), lambda: machine.memory(server.process.pid, "VmRSS"), rounds=1)
+
+
+@group("messages")
+def messages(bench):
+    """From one machine to another that listens, or is away."""
+    with Pair(bench) as pair:
+        bench.compare("message, sent until a waiting inbox answers", "ms", at_most(100), lambda: agents.seconds_to_reader(pair) * 1000)
+        agents.keep_port(pair.b)
+        # Long enough to be known to be away, and to be asked less and less often.
+        bench.compare("queued message, peer is back until delivered", "s", at_most(2), lambda: agents.seconds_after_return(pair, 20))
