@@ -1,11 +1,19 @@
-//! Real agents, as their makers publish them.
+//! Real agents and real clients of the Model Context Protocol, as their makers publish them, at work on two machines.
 
+mod claude;
+mod client;
+mod clients;
+mod errands;
+mod model;
 mod registration;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use loopsy::home::config_file;
+
+use crate::support::node::Node;
 use crate::support::process::skipped;
 use crate::support::program::{Program, binary};
 
@@ -48,4 +56,10 @@ impl Fetched {
         command.env("PATH", self.path());
         command
     }
+}
+
+/// Every key that a machine knows: its owner's, and those of its peers.
+fn keys(node: &Node) -> Vec<String> {
+    let auth = config_file::load(&node.program.home().config()).unwrap().config.auth;
+    auth.allowed_keys.values().chain(&auth.api_key).map(|key| key.expose().to_owned()).collect()
 }
