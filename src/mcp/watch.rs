@@ -9,17 +9,15 @@ use tokio::sync::Notify;
 use super::own::Own;
 use super::resources::Place;
 use crate::api::context::ContextWatch;
-use crate::api::messages::{LONGEST_WAIT, MOST, MessageInbox};
-use crate::api::node::StatusGet;
-use crate::api::peers::PeerList;
-use crate::base::{Code, Error, Result};
+use crate::api::events::{EventWatch, NoticeType};
+use crate::base::Result;
 use crate::client::Link;
 
 /// How long to wait before the daemon is asked anew; the wait doubles up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How often is looked at what tells nobody when it changes.
-const LOOK: Duration = Duration::from_secs(15);
+/// What happens to messages on their way to others, which no inbox shows.
+const OUTGOING: [&str; 4] = ["queued", "delivered", "acked", "failed"];
 
 /// Says whenever what is under a place may have changed, until it is dropped. A daemon that goes away is waited for.
 pub async fn follow(own: &Own, place: &Place, changed: &Notify) -> Infallible {
@@ -48,9 +46,24 @@ async fn once(own: &Own, place: &Place, changed: &Notify, begin: impl FnOnce() +
     match place {
         Place::Context => entries(&link, None, changed, begin).await,
         Place::Entry(key) => entries(&link, Some(key), changed, begin).await,
-        Place::Inbox => inbox(&link, changed, begin).await,
-        Place::Peers | Place::Status | Place::Peer(_) => looks(&link, place, changed, begin).await,
+        Place::Inbox => events(&link, place, "message", changed, begin).await,
+        Place::Peers | Place::Peer(_) => events(&link, place, "peer,trust", changed, begin).await,
+        Place::Status => events(&link, place, "peer,trust,job,context,config,message", changed, begin).await,
     }
+}
+
+/// Follows what happens of the kinds that change a place.
+async fn events(link: &Link, place: &Place, kinds: &str, changed: &Notify, begin: impl FnOnce() + Send) -> Result<()> {
+    let mut happening = link.call(&EventWatch { since: None, kinds: Some(kinds.to_owned()) }).await?;
+    begin();
+    while let Some(notice) = happening.next().await {
+        let notice = notice?;
+        let is_elsewhere = *place == Place::Inbox && OUTGOING.contains(&notice.action.as_str());
+        if notice.kind != NoticeType::Hello && !is_elsewhere {
+            changed.notify_one();
+        }
+    }
+    Ok(())
 }
 
 async fn entries(link: &Link, key: Option<&str>, changed: &Notify, begin: impl FnOnce() + Send) -> Result<()> {
@@ -63,49 +76,4 @@ async fn entries(link: &Link, key: Option<&str>, changed: &Notify, begin: impl F
         }
     }
     Ok(())
-}
-
-async fn inbox(link: &Link, changed: &Notify, begin: impl FnOnce() + Send) -> Result<()> {
-    let ask = async |since, wait| link.call(&MessageInbox { wait, since, limit: Some(MOST) }).await;
-    let mut inbox = ask(None, None).await?;
-    while inbox.more {
-        inbox = ask(Some(inbox.cursor), None).await?;
-    }
-    begin();
-    loop {
-        let next = ask(Some(inbox.cursor), Some(LONGEST_WAIT)).await?;
-        if !next.messages.is_empty() {
-            changed.notify_one();
-        }
-        inbox = next;
-    }
-}
-
-async fn looks(link: &Link, place: &Place, changed: &Notify, begin: impl FnOnce() + Send) -> Result<()> {
-    let mut before = look(link, place).await?;
-    begin();
-    loop {
-        tokio::time::sleep(LOOK).await;
-        let now = look(link, place).await?;
-        if now != before {
-            changed.notify_one();
-            before = now;
-        }
-    }
-}
-
-/// What is there, without what changes all the time.
-async fn look(link: &Link, place: &Place) -> Result<serde_json::Value> {
-    let value = if *place == Place::Status {
-        let mut status = link.call(&StatusGet {}).await?;
-        status.uptime = 0;
-        serde_json::to_value(status)
-    } else {
-        let mut peers = link.call(&PeerList {}).await?.peers;
-        for peer in &mut peers {
-            (peer.last_seen, peer.latency_ms) = (0, None);
-        }
-        serde_json::to_value(peers)
-    };
-    value.map_err(|cause| Error::new(Code::Internal, cause.to_string()))
 }
