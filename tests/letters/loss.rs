@@ -101,7 +101,7 @@ fn simulate(count: usize, kills: usize) {
     let mut fate = Fate::new(dice.another());
     let (calm, is_calm) = watch::channel(false);
     let began = world.now();
-    let life = people.live(&mut dice, is_calm, Duration::from_secs(600));
+    let life = people.live(&mut dice, is_calm, Duration::from_secs(120));
     world.live(life, |world| {
         if people.all_written() {
             fate.rest(world);

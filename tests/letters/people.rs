@@ -134,7 +134,7 @@ impl People {
         self.read_the_rest().await;
         self.settle(patience).await;
         // What has come to rest stays as it is.
-        sleep(patience / 20).await;
+        sleep(patience / 10).await;
         self.settle(Duration::ZERO).await;
     }
 }
