@@ -19,7 +19,7 @@ use super::open::Entry;
 use super::routes::{Exchange, Forward, Outcome, Routes};
 use crate::api::caller::{Role, Told};
 use crate::api::wire::{self, NODE_ID, PEER};
-use crate::api::{Access, Caller, Payload};
+use crate::api::{Access, Caller, Payload, Quota};
 use crate::base::secret::Digest;
 use crate::base::workers::Workers;
 use crate::base::{Code, Error, Result, clock, id};
@@ -176,7 +176,7 @@ impl Gate {
         let (access, quota) = spec.terms(first.as_deref());
         caller.may(access, spec.compat)?;
         // A resumed transfer is the same transfer.
-        if !resumes(headers) {
+        if quota != Quota::Transfer || !resumes(headers) {
             self.limits.draw(&caller, quota, &self.settings.get().rate_limits)?;
         }
         if spec.payload == Payload::WebSocket {

@@ -94,7 +94,7 @@ async fn acknowledged(link: &Link, sent: &MessageSent, wait: Duration) -> Result
 /// A long wait as several that a daemon grants.
 fn portions(wait: Duration) -> impl Iterator<Item = u64> {
     let all = wait.as_secs_f64().ceil() as u64;
-    (0..all.div_ceil(LONGEST_WAIT)).map(move |portion| (all - portion * LONGEST_WAIT).min(LONGEST_WAIT))
+    (0..all.div_ceil(LONGEST_WAIT).max(1)).map(move |portion| (all - portion * LONGEST_WAIT).min(LONGEST_WAIT))
 }
 
 async fn inbox(session: &Session, link: &Link, wait: Option<Duration>, limit: Option<u64>) -> Result<()> {
@@ -139,7 +139,8 @@ fn show(session: &Session, message: &Received) -> Result<()> {
     let envelope = &message.envelope;
     let subject = envelope.subject.as_deref().unwrap_or_default();
     if !session.console.is_terminal() {
-        let cells = [&envelope.id, &message.sender, &envelope.kind, subject, &envelope.body].map(printable);
+        let kind = if message.malformed.is_some() { "malformed" } else { &envelope.kind };
+        let cells = [&envelope.id, &message.sender, kind, subject, &envelope.body].map(printable);
         return session.console.line(cells.join("\t"));
     }
     let age = units::duration(Duration::from_millis(clock::now().saturating_sub(message.received_at)));
@@ -156,12 +157,18 @@ fn show(session: &Session, message: &Received) -> Result<()> {
 }
 
 async fn ack(session: &Session, link: &Link, ids: Vec<String>) -> Result<()> {
+    let mut failed = None;
     for id in ids {
-        let done = link.call(&MessageAck { id }).await?;
-        let words = if done.already { "was acknowledged before" } else { "acknowledged" };
-        session.console.done(&done, format!("{} {words}", printable(&done.id)))?;
+        match link.call(&MessageAck { id }).await {
+            Ok(done) => {
+                let words = if done.already { "was acknowledged before" } else { "acknowledged" };
+                session.console.done(&done, format!("{} {words}", printable(&done.id)))?;
+            }
+            // The others can be acknowledged all the same; the first failure is told at the end.
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 async fn outbox(session: &Session, link: &Link, limit: Option<u64>) -> Result<()> {
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn a_long_wait_is_cut_into_pieces_that_are_granted() {
         let cut = |seconds| portions(Duration::from_secs(seconds)).collect::<Vec<_>>();
-        assert_eq!(cut(0), Vec::<u64>::new());
+        assert_eq!(cut(0), [0], "it is asked once at least");
         assert_eq!(cut(5), [5]);
         assert_eq!(cut(LONGEST_WAIT * 2 + 1), [LONGEST_WAIT, LONGEST_WAIT, 1]);
         assert_eq!(portions(Duration::from_millis(1)).collect::<Vec<_>>(), [1]);

@@ -18,6 +18,7 @@ mod tests;
 mod writer;
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -161,16 +162,19 @@ impl Context {
     }
     /// Makes a change of several parts, durable as a whole when this answers. Where `make` refuses, it has written nothing yet.
     /// Dropping the future does not undo the change.
-    pub(in crate::service) async fn change<T, F>(&self, weight: usize, make: F) -> Result<T>
+    pub(in crate::service) fn change<T, F>(&self, weight: usize, make: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce(&mut Batch<'_>) -> Made<Result<T>> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let stopping = || Error::new(Code::ShuttingDown, "the daemon is shutting down");
-        let change: Box<dyn Change> = Box::new(Asked { weight, make: Some(make), made: None, answer });
-        self.queue.send(change).await.map_err(|_| stopping())?;
-        answered.await.map_err(|_| stopping())?
+        let queue = self.queue.clone();
+        async move {
+            let (answer, answered) = oneshot::channel();
+            let stopping = || Error::new(Code::ShuttingDown, "the daemon is shutting down");
+            let change: Box<dyn Change> = Box::new(Asked { weight, make: Some(make), made: None, answer });
+            queue.send(change).await.map_err(|_| stopping())?;
+            answered.await.map_err(|_| stopping())?
+        }
     }
     /// The entry under a key, whoever asks.
     pub(in crate::service) fn entry(&self, key: &str) -> Result<Option<ContextEntry>> {

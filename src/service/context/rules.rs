@@ -71,6 +71,11 @@ pub(super) fn ends_at(now: Millis, ttl: Option<f64>) -> Millis {
     ttl.map_or(0, |seconds| now + ((seconds * 1000.0).ceil() as Millis).max(1))
 }
 
+/// When a value that is written now ends, if it does.
+pub(in crate::service) fn end(now: Millis, ttl: Option<f64>) -> Option<Millis> {
+    Some(ends_at(now, ttl)).filter(|end| *end != 0)
+}
+
 /// What must hold of an entry for a change to happen.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::service) struct Precondition {

@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Messages;
-use super::ledger::Party;
+use super::ledger::{Outcome, Party};
 use crate::api::context::ContextSet;
 use crate::api::node::HealthGet;
 use crate::api::peers::Peer;
 use crate::base::sync::lock;
+use crate::base::text::printable;
 use crate::base::{Code, Error, Result};
 use crate::client::Link;
 
@@ -31,11 +32,16 @@ const LONG: Duration = Duration::from_secs(3600);
 /// Shortest time between two tries, whoever says that the peer is there.
 const LEAST: Duration = Duration::from_millis(100);
 /// How long a peer that was away may take to say that it is there.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(1400);
 /// The same, every few tries, for those at the end of a slow line.
 const LONG_LOOK: Duration = Duration::from_secs(5);
 /// Every how many tries.
-const PATIENT: u32 = 4;
+const PATIENT: u32 = 20;
+/// How often in a row a peer must refuse something, or not be found among the paired ones, until it is given up: a name that
+/// is being changed, or a body that broke off, is no refusal.
+const REFUSALS: u32 = 5;
+/// Characters kept of what a peer says of its failure.
+const SAID: usize = 300;
 /// How long a letter may take at first: a connection that broke unnoticed is not waited for. Twice as long after each failure,
 /// up to [`DOUBLED`] times, for a peer that is slow.
 const CARRY: Duration = Duration::from_secs(2);
@@ -85,10 +91,12 @@ enum Tried {
     Settled,
     /// Again later: why, and how soon at most.
     Later(Error, Duration),
+    /// It is given up where this is said again and again.
+    Refused(Error),
 }
 
-/// Whether a peer's answer says that it will never take this.
-fn is_final(code: Code) -> bool {
+/// Whether a failure says that the peer does not take this.
+fn is_refusal(code: Code) -> bool {
     matches!(
         code,
         Code::InvalidRequest
@@ -98,6 +106,8 @@ fn is_final(code: Code) -> bool {
             | Code::ContextConflict
             | Code::UnsupportedMediaType
             | Code::NotFound
+            | Code::ContextKeyNotFound
+            | Code::PeerNotFound
     )
 }
 
@@ -116,7 +126,13 @@ impl Messages {
             is_new = true;
             Lane::default()
         });
-        entry.due.push_back((id, to));
+        // Ids are in the order of sending, which callers may come out of.
+        let at = entry.due.iter().rposition(|(known, _)| *known <= id);
+        match at {
+            Some(at) if entry.due[at].0 == id => {}
+            Some(at) => entry.due.insert(at + 1, (id, to)),
+            None => entry.due.push_front((id, to)),
+        }
         drop(lanes);
         if is_new {
             self.0.workers.spawn_until_stop("courier", self.clone().run(lane, freight));
@@ -134,36 +150,53 @@ impl Messages {
     /// Works until nothing waits for the peer.
     async fn run(self, peer: String, freight: Freight) {
         let mut presence = self.0.peers.presence();
-        let mut failures = 0;
+        let (mut failures, mut refusals) = (0, 0);
         let mut away_since = Instant::now();
         while let Some((id, to, wake)) = self.first(&peer, freight) {
             let tried = Instant::now();
-            match self.attempt(freight, &id, &to, failures).await {
+            let (error, most) = match self.attempt(freight, &id, &to, failures).await {
+                Tried::Refused(error) if refusals + 1 < REFUSALS => {
+                    refusals += 1;
+                    (error, SELDOM)
+                }
+                Tried::Later(error, most) => (error, most),
+                Tried::Refused(error) => match self.give_up(freight, &id, &to, &error).await {
+                    Ok(()) => {
+                        (failures, refusals) = (0, 0);
+                        self.done(&peer, freight, &id);
+                        continue;
+                    }
+                    Err(error) => (error, SELDOM),
+                },
                 Tried::Settled => {
-                    failures = 0;
-                    if let Some(lane) = lock(&self.0.lanes).of(&peer, freight) {
-                        lane.due.pop_front();
-                        lane.trouble = None;
-                    }
+                    (failures, refusals) = (0, 0);
+                    self.done(&peer, freight, &id);
+                    continue;
                 }
-                Tried::Later(error, most) => {
-                    if failures == 0 {
-                        away_since = tried;
-                        tracing::debug!(%peer, %error, "a message has to wait");
-                    }
-                    failures += 1;
-                    if let Some(lane) = lock(&self.0.lanes).of(&peer, freight) {
-                        lane.trouble = Some(error.to_string());
-                    }
-                    let most = if away_since.elapsed() > LONG { SELDOM } else { most };
-                    let pause = FIRST.saturating_mul(1 << failures.min(10)).min(most);
-                    tokio::select! {
-                        () = sleep(pause) => {}
-                        () = wake.notified() => sleep(LEAST.saturating_sub(tried.elapsed())).await,
-                        _ = presence.changed() => sleep(LEAST.saturating_sub(tried.elapsed())).await,
-                    }
-                }
+            };
+            if failures == 0 {
+                away_since = tried;
+                tracing::debug!(%peer, error = said(&error), "a message has to wait");
             }
+            failures += 1;
+            if let Some(lane) = lock(&self.0.lanes).of(&peer, freight) {
+                lane.trouble = Some(said(&error));
+            }
+            let most = if away_since.elapsed() > LONG { SELDOM } else { most };
+            let pause = FIRST.saturating_mul(1 << failures.min(10)).min(most).saturating_sub(tried.elapsed());
+            tokio::select! {
+                () = sleep(pause.max(LEAST)) => {}
+                () = wake.notified() => sleep(LEAST.saturating_sub(tried.elapsed())).await,
+                _ = presence.changed() => sleep(LEAST.saturating_sub(tried.elapsed())).await,
+            }
+        }
+    }
+
+    /// Nothing more is to be done about one that waited.
+    fn done(&self, peer: &str, freight: Freight, id: &str) {
+        if let Some(lane) = lock(&self.0.lanes).of(peer, freight) {
+            lane.due.retain(|(known, _)| known != id);
+            lane.trouble = None;
         }
     }
 
@@ -192,25 +225,30 @@ impl Messages {
             Ok(Some(value)) => value,
             // It ended, was settled otherwise, or its owner took it back.
             Ok(None) => return Tried::Settled,
-            Err(error) if error.code == Code::ContextKeyNotFound => return self.give_up(freight, id, to, &error.message).await,
-            Err(error) => return Tried::Later(error, SELDOM),
+            Err(error) => return not_carried(error),
         };
         let peer = match self.0.peers.trusted(&to.name, &to.node_id) {
+            // Where it keeps its letters goes by its own name.
+            Ok(peer) if !peer.is_described() => match self.0.peers.introduced(&peer).await {
+                Ok(peer) => peer,
+                Err(error) => return Tried::Later(error, SOON),
+            },
             Ok(peer) => peer,
-            Err(error) if error.code == Code::PeerNotFound => return self.give_up(freight, id, to, &error.message).await,
-            Err(error) => return Tried::Later(error, SELDOM),
+            Err(error) => return not_carried(error),
         };
         let (key, ttl) = (self.key_at(freight, id, &peer), Some(value.ttl));
         let set = ContextSet { key, value: value.text, ttl, if_match: None, if_none_match: None };
-        match self.hand_over(&peer, &set, failures).await {
-            Ok(()) => written(self.delivered(freight, id, to, &set.key).await),
-            Err(error) if is_final(error.code) => self.give_up(freight, id, to, &error.message).await,
-            Err(error) => {
-                self.0.peers.suspect(&peer, error.code);
-                let most = if is_away(error.code) { SOON } else { SELDOM };
-                Tried::Later(error, most)
-            }
+        let Err(error) = self.hand_over(&peer, &set, failures).await else {
+            return self.settle(freight, id, to, Outcome::Delivered(set.key)).await.map_or_else(not_carried, |()| Tried::Settled);
+        };
+        if error.code == Code::AuthForbidden {
+            // One of the two may have another name since they told each other.
+            let _ = self.0.peers.introduced(&peer).await;
         }
+        if failures == 0 {
+            self.0.peers.suspect(&peer, error.code);
+        }
+        not_carried(error)
     }
 
     /// Puts it into the peer's store. A peer that failed before is asked first whether it is there, which is told sooner.
@@ -229,13 +267,23 @@ impl Messages {
         Ok(())
     }
 
-    async fn give_up(&self, freight: Freight, id: &str, to: &Party, reason: &str) -> Tried {
+    async fn give_up(&self, freight: Freight, id: &str, to: &Party, error: &Error) -> Result<()> {
+        let reason = said(error);
         tracing::warn!(peer = to.name, id, reason, "given up: {freight:?}");
-        written(self.failed(freight, id, to, reason).await)
+        self.settle(freight, id, to, Outcome::Failed(reason)).await
     }
 }
 
-/// Where the end can't be written down it is tried again: a peer takes what it has got already once.
-fn written(result: Result<()>) -> Tried {
-    result.map_or_else(|error| Tried::Later(error, SELDOM), |()| Tried::Settled)
+/// What follows from a failure. Where an end could not be written down it is tried again: a peer takes what it has already once.
+fn not_carried(error: Error) -> Tried {
+    match error.code {
+        code if is_refusal(code) => Tried::Refused(error),
+        code if is_away(code) => Tried::Later(error, SOON),
+        _ => Tried::Later(error, SELDOM),
+    }
+}
+
+/// What is kept of a failure: a peer may say anything, at any length.
+fn said(error: &Error) -> String {
+    printable(&error.message).chars().take(SAID).collect()
 }

@@ -9,7 +9,7 @@ use super::{letter, limit_of, seen};
 use crate::api::Caller;
 use crate::api::context::{ContextEntry, ContextSet};
 use crate::api::messages::{Acknowledged, Inbox, MessageAck, MessageInbox};
-use crate::base::clock;
+use crate::base::clock::{self, Millis};
 use crate::base::id::is_reserved;
 use crate::base::text::printable;
 use crate::base::{Code, Error, Result};
@@ -19,6 +19,8 @@ use crate::service::context::rules;
 
 /// Bytes of letters after which an answer takes no more.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
+const DAY: Millis = 24 * 3600 * 1000;
+const WEEK: Millis = 7 * DAY;
 
 impl Messages {
     /// Writes an entry whose key begins with one of the reserved words: a letter, or an acknowledgement. The owner may write
@@ -36,6 +38,11 @@ impl Messages {
             if !caller.is_owner() && parts.is_none_or(|(to, _)| !self.is_me(to)) {
                 return Err(for_peer("the inbox of another machine"));
             }
+            let writer = |id: &str| id.split_once('-').and_then(|(_, rest)| rest.rsplit_once('-')).map(|(host, _)| host.to_owned());
+            let writer = parts.and_then(|(_, id)| writer(id)).unwrap_or_default();
+            if caller.peer().is_some_and(|peer| self.0.peers.is_another(peer, &writer)) {
+                return Err(for_peer("a message with the id of another machine's"));
+            }
             return self.take_letter(caller, op).await;
         }
         if let Some(by) = op.key.strip_prefix("ack:").filter(|_| !caller.is_owner()) {
@@ -43,6 +50,7 @@ impl Messages {
             if !self.0.peers.is_called(peer, by) {
                 return Err(for_peer("an acknowledgement of another machine"));
             }
+            letter::check_id("value", op.value.trim())?;
             let by = Party { name: peer.to_owned(), node_id: caller.node_id.clone() };
             return self.take_ack(op, by).await;
         }
@@ -63,58 +71,53 @@ impl Messages {
     async fn take_letter(&self, caller: &Caller, op: ContextSet) -> Result<ContextEntry> {
         let when = rules::check(&op)?;
         let (sender, from_node_id) = (caller.name().to_owned(), caller.node_id.clone());
-        let taken_id = letter::parts(&op.key).map(|(_, id)| id.to_owned());
-        let done = self
-            .0
-            .context
-            .change(op.key.len() + op.value.len(), move |batch| {
-                let new = New { key: &op.key, value: &op.value, ttl: op.ttl, from_node_id: &from_node_id, sender: &sender };
-                let Some((_, id)) = letter::parts(&op.key) else { return Ok(batch.set(&new, when)?.map(|entry| (entry, false))) };
-                let digest = digest(&SHA256, op.value.as_bytes());
-                match seen::find(batch.around(), id)? {
-                    Some(seen) if seen.digest == digest.as_ref() => {
-                        let now = batch.now();
-                        let as_taken = || ContextEntry { key: op.key.clone(), updated_at: now, ..ContextEntry::default() };
-                        return Ok(Ok((batch.get(&seen.key)?.unwrap_or_else(as_taken), false)));
-                    }
-                    Some(_) => {
-                        let what = format!("another message with the id {id} came already");
-                        return Ok(Err(Error::new(Code::ContextConflict, what).hint("Send it under an id of its own.")));
-                    }
-                    None => {}
+        let (taken_id, is_owner) = (letter::parts(&op.key).map(|(_, id)| id.to_owned()), caller.is_owner());
+        let done = self.0.context.change(op.key.len() + op.value.len(), move |batch| {
+            let new = New { key: &op.key, value: &op.value, ttl: op.ttl, from_node_id: &from_node_id, sender: &sender };
+            let Some((_, id)) = letter::parts(&op.key) else { return Ok(batch.set(&new, when)?.map(|entry| (entry, false))) };
+            let digest = digest(&SHA256, op.value.as_bytes());
+            let lies_there = batch.get(&op.key)?;
+            let known = match seen::find(batch.around(), id)? {
+                Some(seen) => Some(seen.digest == digest.as_ref()),
+                // Letters from before there was a memory of them.
+                None if !is_owner => lies_there.map(|entry| entry.value.as_ref() == Some(&op.value)),
+                None => None,
+            };
+            let now = batch.now();
+            match known {
+                Some(true) => return Ok(Ok((receipt(&new, now), false))),
+                Some(false) => {
+                    let what = format!("another message with the id {id} came already");
+                    return Ok(Err(Error::new(Code::ContextConflict, what).hint("Send it under an id of its own.")));
                 }
-                let set = batch.set(&new, when)?;
-                if let Ok(entry) = &set {
-                    let now = batch.now();
-                    seen::remember(batch.beside(), id, digest.as_ref(), &op.key, entry.expires_at, now)?;
-                }
-                // Who may put a letter in may not learn from a conflict what lies there.
-                Ok(set.map(|entry| (entry, true)).map_err(|error| Error { details: None, ..error }))
-            })
-            .await;
-        let (entry, is_new) = done?;
+                None => {}
+            }
+            // What a peer may ask for depends on nothing that it could learn by asking.
+            let when = if is_owner { when } else { rules::Precondition::NONE };
+            let set = batch.set(&new, when)?;
+            if let Ok(entry) = &set {
+                seen::remember(batch.beside(), id, digest.as_ref(), &op.key, entry.expires_at, now)?;
+            }
+            Ok(set.map(|_| (receipt(&new, now), true)))
+        });
+        let (entry, is_new) = done.await?;
         taken_id.iter().filter(|_| is_new).for_each(|id| self.tell("received", id, caller.peer()));
         Ok(entry)
     }
 
     async fn take_ack(&self, op: ContextSet, by: Party) -> Result<ContextEntry> {
-        let when = rules::check(&op)?;
+        rules::check(&op)?;
         let (id, peer) = (op.value.trim().to_owned(), by.name.clone());
-        let done = self
-            .0
-            .context
-            .change(op.key.len() + op.value.len(), move |batch| {
-                let new = New { key: &op.key, value: &op.value, ttl: op.ttl, from_node_id: &by.node_id, sender: "" };
-                let set = batch.set(&new, when)?;
-                let mut is_news = false;
-                if set.is_ok() && letter::is_id(op.value.trim()) {
-                    let now = batch.now();
-                    is_news = Ledger::open(batch.beside())?.acked(op.value.trim(), &by, now)?;
-                }
-                Ok(set.map(|entry| (entry, is_news)).map_err(|error| Error { details: None, ..error }))
-            })
-            .await;
-        let (entry, is_news) = done?;
+        let done = self.0.context.change(op.key.len() + op.value.len(), move |batch| {
+            let new = New { key: &op.key, value: op.value.trim(), ttl: op.ttl, from_node_id: &by.node_id, sender: "" };
+            if let Err(error) = batch.set(&new, rules::Precondition::NONE)? {
+                return Ok(Err(error));
+            }
+            let now = batch.now();
+            let is_news = Ledger::open(batch.beside())?.acked(new.value, &by, now)?;
+            Ok(Ok((receipt(&new, now), is_news)))
+        });
+        let (entry, is_news) = done.await?;
         if is_news {
             self.tell("acked", &id, Some(&peer));
         }
@@ -137,7 +140,7 @@ impl Messages {
     /// Takes a letter out of the inbox for good, and has its sender told.
     pub async fn acknowledge(&self, op: MessageAck) -> Result<Acknowledged> {
         letter::check_id("id", &op.id)?;
-        let (id, kept) = (op.id.clone(), self.kept());
+        let id = op.id.clone();
         let usual_key = letter::inbox_key(&self.0.identity.hostname, &id);
         let done = self.0.context.change(id.len(), move |batch| {
             let known = seen::find(batch.around(), &id)?;
@@ -161,19 +164,40 @@ impl Messages {
             // The owner need not be told, and who calls with an old key of the owner's can't be.
             let is_peer = !to.name.is_empty() && !is_reserved(&to.name);
             if is_peer {
-                ledger::owe(txn, &id, &Owed { to: to.clone(), until: now + kept })?;
+                // As long as its sender may still wonder.
+                let until = entry.expires_at.unwrap_or(now + WEEK).max(now) + DAY;
+                ledger::owe(txn, &id, &Owed { to: to.clone(), until })?;
             }
             Ok(Ok(Done::Now(Some(to).filter(|_| is_peer))))
         });
-        let done = done.await?;
-        let already = matches!(done, Done::Before);
-        if let Done::Now(to) = &done {
-            self.tell("acknowledged", &op.id, to.as_ref().map(|to| to.name.as_str()));
-        }
-        if let Done::Now(Some(to)) = done {
-            self.carry(Freight::Acks, op.id.clone(), to);
-        }
-        Ok(Acknowledged { success: true, id: op.id, already })
+        let (messages, id) = (self.clone(), op.id);
+        // Whoever asked may go away meanwhile, and the sender is to be told all the same.
+        self.to_its_end("acknowledge message", async move {
+            let done = done.await?;
+            let already = matches!(done, Done::Before);
+            if let Done::Now(to) = done {
+                messages.tell("acknowledged", &id, to.as_ref().map(|to| to.name.as_str()));
+                if let Some(to) = to {
+                    messages.carry(Freight::Acks, id.clone(), to);
+                }
+            }
+            Ok(Acknowledged { success: true, id, already })
+        })
+        .await
+    }
+}
+
+/// What a peer is told of an entry that it wrote: the same whether it lies there, was read, or came before.
+fn receipt(new: &New<'_>, now: Millis) -> ContextEntry {
+    ContextEntry {
+        key: new.key.to_owned(),
+        value: Some(new.value.to_owned()),
+        from_node_id: new.from_node_id.to_owned(),
+        created_at: now,
+        updated_at: now,
+        ttl: new.ttl,
+        expires_at: rules::end(now, new.ttl),
+        version: 0,
     }
 }
 

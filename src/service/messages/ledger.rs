@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::messages::{MessageState, Recipient, Sent};
 use crate::base::clock::Millis;
+use crate::base::id;
 use crate::service::context::tables::Step;
 
 /// Id to what is known of a message, as JSON.
@@ -27,6 +28,23 @@ pub(super) struct Party {
     pub name: String,
     /// Its node id, or what stands for it until it has answered.
     pub node_id: String,
+}
+
+impl Party {
+    /// Whether two are the same machine: by their node ids where both are known, else by name.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let both_known = [self, other].iter().all(|party| id::is_node_id(&party.node_id));
+        if both_known { self.node_id == other.node_id } else { self.name == other.name }
+    }
+}
+
+/// What became of a message on its way to a recipient.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It lies there, under this key.
+    Delivered(String),
+    /// It never will, for this reason.
+    Failed(String),
 }
 
 /// A message that was sent.
@@ -58,24 +76,28 @@ impl Entry {
         let party = |(recipient, node_id): (&Recipient, &String)| Party { name: recipient.peer.clone(), node_id: node_id.clone() };
         self.sent.to.iter().zip(&self.nodes).map(move |both| (both.0, party(both)))
     }
-    fn move_to(&mut self, is_meant: impl Fn(&Party) -> bool, from: &[MessageState], to: MessageState, now: Millis) -> bool {
-        let meant: Vec<bool> = self.recipients().map(|(_, party)| is_meant(&party)).collect();
-        let mut moved = false;
-        for (recipient, _) in self.sent.to.iter_mut().zip(meant).filter(|(_, meant)| *meant) {
-            if from.contains(&recipient.state) {
-                recipient.state = to;
-                recipient.reason = None;
-                recipient.since = now;
-                moved = true;
-            }
+    /// Changes what is known of the recipients that are meant and in one of these states; whether there were any.
+    fn change(
+        &mut self,
+        is_meant: impl Fn(&Party) -> bool,
+        from: &[MessageState],
+        now: Millis,
+        change: impl Fn(&mut Recipient) -> MessageState,
+    ) -> bool {
+        let meant: Vec<bool> = self.recipients().map(|(recipient, party)| from.contains(&recipient.state) && is_meant(&party)).collect();
+        for (recipient, _) in self.sent.to.iter_mut().zip(&meant).filter(|(_, meant)| **meant) {
+            recipient.reason = None;
+            recipient.since = now;
+            recipient.state = change(recipient);
         }
-        moved
+        meant.contains(&true)
     }
 }
 
-fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8], id: &str) -> Step<T> {
-    serde_json::from_slice(bytes)
-        .map_err(|cause| redb::Error::Corrupted(format!("what is known of the message {id:?} can't be read: {cause}")))
+/// A row of the book. One that can't be read is none: it must not keep others from being read or written.
+fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8], id: &str) -> Option<T> {
+    let read = serde_json::from_slice(bytes);
+    read.inspect_err(|cause| tracing::error!(%cause, id, "what is known of a message can't be read")).ok()
 }
 
 fn encode(value: &impl Serialize) -> Step<Vec<u8>> {
@@ -104,7 +126,7 @@ impl<'t> Ledger<'t> {
     }
     /// What is known of a message.
     pub(super) fn find(&self, id: &str) -> Step<Option<Entry>> {
-        self.sent.get(id)?.map(|bytes| decode(bytes.value(), id)).transpose()
+        Ok(self.sent.get(id)?.and_then(|bytes| decode(bytes.value(), id)))
     }
     /// Enters a message.
     pub(super) fn enter(&mut self, entry: &Entry) -> Step<()> {
@@ -115,41 +137,52 @@ impl<'t> Ledger<'t> {
         self.sent.insert(entry.sent.id.as_str(), encode(entry)?.as_slice())?;
         Ok(())
     }
-    /// A recipient has the message, under this key; unless more is known already.
-    pub(super) fn delivered(&mut self, id: &str, to: &Party, inbox_key: &str, now: Millis) -> Step<()> {
-        let Some(mut entry) = self.find(id)? else { return Ok(()) };
-        let is_meant = |party: &Party| party == to;
-        if entry.move_to(is_meant, &[MessageState::Queued], MessageState::Delivered, now) {
-            let at = entry.recipients().position(|(_, party)| is_meant(&party));
-            if let Some(recipient) = at.and_then(|at| entry.sent.to.get_mut(at)) {
-                inbox_key.clone_into(&mut recipient.inbox_key);
-            }
-            self.put(&entry)?;
-        }
-        Ok(())
+    /// Whether a message has this id.
+    pub(super) fn knows(&self, id: &str) -> Step<bool> {
+        Ok(self.sent.get(id)?.is_some())
     }
-    /// A message can't be delivered to a recipient.
-    pub(super) fn failed(&mut self, id: &str, to: &Party, reason: &str, now: Millis) -> Step<()> {
-        let Some(mut entry) = self.find(id)? else { return Ok(()) };
-        if entry.move_to(|party| party == to, &[MessageState::Queued], MessageState::Failed, now) {
-            let at = entry.recipients().position(|(_, party)| party == *to);
-            if let Some(recipient) = at.and_then(|at| entry.sent.to.get_mut(at)) {
-                recipient.reason = Some(reason.to_owned());
-            }
-            self.put(&entry)?;
-        }
-        Ok(())
+    /// The id of the message that was sent last.
+    pub(super) fn last_id(&self) -> Step<Option<String>> {
+        Ok(self.sent.last()?.map(|(id, _)| id.value().to_owned()))
+    }
+    /// Notes what became of a message that waited for a recipient; whether it did.
+    pub(super) fn settle(&mut self, id: &str, to: &Party, outcome: &Outcome, now: Millis) -> Step<bool> {
+        self.change(
+            id,
+            |party| party.is(to),
+            &[MessageState::Queued],
+            now,
+            |recipient| match outcome {
+                Outcome::Delivered(key) => {
+                    recipient.inbox_key.clone_from(key);
+                    MessageState::Delivered
+                }
+                Outcome::Failed(reason) => {
+                    recipient.reason = Some(reason.clone());
+                    MessageState::Failed
+                }
+            },
+        )
     }
     /// A peer acknowledged a message; whether it was meant, and had not before. Late is better than never.
     pub(super) fn acked(&mut self, id: &str, by: &Party, now: Millis) -> Step<bool> {
+        let open = [MessageState::Queued, MessageState::Delivered, MessageState::Expired, MessageState::Failed];
+        self.change(id, |party| party.is(by), &open, now, |_| MessageState::Acked)
+    }
+    fn change(
+        &mut self,
+        id: &str,
+        is_meant: impl Fn(&Party) -> bool,
+        from: &[MessageState],
+        now: Millis,
+        change: impl Fn(&mut Recipient) -> MessageState,
+    ) -> Step<bool> {
         let Some(mut entry) = self.find(id)? else { return Ok(false) };
-        let open = [MessageState::Queued, MessageState::Delivered, MessageState::Expired];
-        let is_meant = |party: &Party| party.name == by.name || !by.node_id.is_empty() && party.node_id == by.node_id;
-        let moved = entry.move_to(is_meant, &open, MessageState::Acked, now);
-        if moved {
+        let changed = entry.change(is_meant, from, now, change);
+        if changed {
             self.put(&entry)?;
         }
-        Ok(moved)
+        Ok(changed)
     }
     /// Ends the messages whose time has come, and forgets those that ended long ago; the ids of those that had not been
     /// acknowledged by all. At most a lot of them: whoever calls asks again.
@@ -165,10 +198,11 @@ impl<'t> Ledger<'t> {
             self.ends.remove((at, id.as_str()))?;
             match self.find(&id)? {
                 Some(mut entry) if !entry.ended => {
-                    let is_news = entry.move_to(|_| true, &[MessageState::Queued, MessageState::Delivered], MessageState::Expired, now);
+                    let open = [MessageState::Queued, MessageState::Delivered];
+                    let is_news = entry.change(|_| true, &open, now, |_| MessageState::Expired);
                     entry.ended = true;
                     self.put(&entry)?;
-                    self.ends.insert((at + REMEMBERED, id.as_str()), ())?;
+                    self.ends.insert((now + REMEMBERED, id.as_str()), ())?;
                     ended.extend(is_news.then_some(id));
                 }
                 _ => {
@@ -196,7 +230,8 @@ pub(super) fn each_sent(txn: &ReadTransaction, before: Option<&str>, mut take: i
     };
     for item in range.rev() {
         let (id, bytes) = item?;
-        if !take(decode(bytes.value(), id.value())?) {
+        let Some(entry) = decode(bytes.value(), id.value()) else { continue };
+        if !take(entry) {
             break;
         }
     }
@@ -206,7 +241,7 @@ pub(super) fn each_sent(txn: &ReadTransaction, before: Option<&str>, mut take: i
 /// What is known of a message.
 pub(super) fn find(txn: &ReadTransaction, id: &str) -> Step<Option<Entry>> {
     let Some(sent) = if_any(txn.open_table(SENT))? else { return Ok(None) };
-    sent.get(id)?.map(|bytes| decode(bytes.value(), id)).transpose()
+    Ok(sent.get(id)?.and_then(|bytes| decode(bytes.value(), id)))
 }
 
 /// Notes that somebody is to hear that a message was acknowledged.
@@ -216,7 +251,7 @@ pub(super) fn owe(txn: &WriteTransaction, id: &str, owed: &Owed) -> Step<()> {
 }
 
 /// The acknowledgement of a message needs to be told no more.
-pub(super) fn settle(txn: &WriteTransaction, id: &str) -> Step<()> {
+pub(super) fn told(txn: &WriteTransaction, id: &str) -> Step<()> {
     txn.open_table(OWED)?.remove(id)?;
     Ok(())
 }
@@ -224,16 +259,16 @@ pub(super) fn settle(txn: &WriteTransaction, id: &str) -> Step<()> {
 /// Who is to hear of the acknowledgement of a message.
 pub(super) fn owed(txn: &ReadTransaction, id: &str) -> Step<Option<Owed>> {
     let Some(owed) = if_any(txn.open_table(OWED))? else { return Ok(None) };
-    owed.get(id)?.map(|bytes| decode(bytes.value(), id)).transpose()
+    Ok(owed.get(id)?.and_then(|bytes| decode(bytes.value(), id)))
 }
 
 /// Every acknowledgement that is owed, by the id of its message.
 pub(super) fn all_owed(txn: &ReadTransaction) -> Step<Vec<(String, Owed)>> {
     let Some(owed) = if_any(txn.open_table(OWED))? else { return Ok(Vec::new()) };
-    owed.iter()?
-        .map(|item| {
-            let (id, bytes) = item?;
-            Ok((id.value().to_owned(), decode(bytes.value(), id.value())?))
-        })
-        .collect()
+    let mut all = Vec::new();
+    for item in owed.iter()? {
+        let (id, bytes) = item?;
+        all.extend(decode(bytes.value(), id.value()).map(|owed| (id.value().to_owned(), owed)));
+    }
+    Ok(all)
 }

@@ -36,6 +36,15 @@ pub(super) struct Ids {
 }
 
 impl Ids {
+    /// Whether none was made yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.last == (0, 0)
+    }
+    /// Goes on after an id that was made before.
+    pub(super) fn after(&mut self, id: &str) {
+        let (ms, number) = (id.split('-').next().unwrap_or_default(), id.rsplit('-').next().unwrap_or_default());
+        self.last = (ms.parse().unwrap_or(0), u16::from_str_radix(number, 16).unwrap_or(0));
+    }
     /// The id of a message that is written at a time. `first` is where the count of a millisecond begins.
     pub(super) fn next(&mut self, now: Millis, first: u16, hostname: &str) -> String {
         self.last = match self.last {
@@ -120,6 +129,8 @@ mod tests {
     fn ids_grow_whatever_the_clock_does() {
         let mut ids = Ids::default();
         let made: Vec<_> = [(7, 0xfffe), (7, 5), (7, 5), (3, 0), (9, 1)].map(|(now, first)| ids.next(now, first, "a")).into();
+        ids.after("12-b-c-00ff");
+        assert_eq!(ids.next(3, 7, "a"), "12-a-0100", "nor after a restart");
         assert_eq!(made, ["7-a-fffe", "7-a-ffff", "8-a-0000", "8-a-0001", "9-a-0001"]);
     }
 

@@ -11,19 +11,20 @@ mod letter;
 mod outbox;
 mod seen;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot, watch};
 
 use self::courier::{Freight, Lanes};
 use self::letter::Ids;
 use crate::api::events::{Notice, NoticeType};
 use crate::api::messages::{LONGEST_WAIT, MOST, MessageState, USUAL};
 use crate::api::node::{Identity, MessageCounts};
-use crate::base::clock;
+use crate::base::clock::{self, Millis};
 use crate::base::sync::lock;
 use crate::base::workers::Workers;
-use crate::base::{Error, Result};
+use crate::base::{Code, Error, Result};
 use crate::home::settings::Settings;
 use crate::service::context::{Context, letters};
 use crate::service::journal::Journal;
@@ -44,6 +45,8 @@ struct Inner {
     ids: Mutex<Ids>,
     /// Wakes whoever ends messages when one may end sooner than any other.
     sooner: Notify,
+    /// Told whenever a message has come to another state without a change of the store's entries.
+    moved: watch::Sender<()>,
 }
 
 impl Messages {
@@ -59,6 +62,7 @@ impl Messages {
             lanes: Mutex::default(),
             ids: Mutex::default(),
             sooner: Notify::new(),
+            moved: watch::Sender::new(()),
         }));
         workers.spawn_until_stop("messages", messages.clone().keep());
         messages
@@ -76,17 +80,14 @@ impl Messages {
     }
 
     async fn keep(self) {
-        if let Err(error) = self.take_up().await {
-            tracing::error!(%error, "messages that wait could not be read; the next start tries again");
+        let failed = |error: &Error| tracing::error!(%error, "what is known of messages can't be read; it is tried again");
+        let later = || Some(clock::now() + clock::NAP.as_millis() as Millis);
+        while let Err(error) = self.take_up() {
+            failed(&error);
+            clock::nap(later()).await;
         }
         loop {
-            let next = match self.lapse().await {
-                Ok(next) => next,
-                Err(error) => {
-                    tracing::warn!(%error, "messages could not be ended");
-                    None
-                }
-            };
+            let next = self.lapse().await.inspect_err(failed).unwrap_or_else(|_| later());
             tokio::select! {
                 () = clock::nap(next) => {}
                 () = self.0.sooner.notified() => {}
@@ -94,8 +95,18 @@ impl Messages {
         }
     }
 
+    /// Does something that is not to be left half done when whoever asked for it goes away.
+    async fn to_its_end<T: Send + 'static>(&self, name: &'static str, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        self.0.workers.spawn(name, async move {
+            // Nobody may be there any more to hear of it.
+            let _ = answer.send(work.await);
+        });
+        answered.await.map_err(|_| Error::new(Code::ShuttingDown, "the daemon is shutting down"))?
+    }
+
     /// Has everything carried that still waits.
-    async fn take_up(&self) -> Result<()> {
+    fn take_up(&self) -> Result<()> {
         let mut waiting = Vec::new();
         self.0.context.read(|txn| {
             ledger::each_sent(txn, None, |entry| {
@@ -124,7 +135,7 @@ impl Messages {
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(wait.unwrap_or(0));
         let stopping = self.0.workers.stopping();
         // Before the first look, so that nothing comes in between.
-        let mut changes = self.0.context.changes();
+        let (mut changes, mut moved) = (self.0.context.changes(), self.0.moved.subscribe());
         loop {
             let (found, is_enough) = look()?;
             if is_enough || wait.is_none() {
@@ -134,6 +145,7 @@ impl Messages {
                 () = stopping.cancelled() => return Ok(found),
                 () = tokio::time::sleep_until(deadline) => return Ok(look()?.0),
                 _ = changes.next() => {}
+                _ = moved.changed() => {}
             }
         }
     }

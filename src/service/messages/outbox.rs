@@ -3,7 +3,7 @@
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::courier::Freight;
-use super::ledger::{self, Entry, Ledger, Party};
+use super::ledger::{self, Entry, Ledger, Outcome, Party};
 use super::{Messages, letter, limit_of};
 use crate::api::context::VALUE_BYTES;
 use crate::api::messages::{
@@ -22,6 +22,9 @@ use crate::service::context::tables::Step;
 const PREVIEW: usize = 200;
 /// Longest subject, characters.
 const SUBJECT: usize = 1024;
+
+/// Seconds that an acknowledgement lies at a Node peer.
+const ACK_TTL: f64 = 7.0 * 86_400.0;
 
 /// What is put into a peer's store.
 pub(super) struct Packed {
@@ -89,21 +92,29 @@ impl Messages {
             Ledger::open(batch.beside())?.enter(&entry)?;
             Ok(Ok(entry))
         });
-        let entry = done.await?;
-        self.0.sooner.notify_one();
-        for (_, party) in entry.recipients() {
-            self.tell("queued", &entry.sent.id, Some(&party.name));
-            self.carry(Freight::Letters, entry.sent.id.clone(), party);
-        }
-        Ok(MessageSent { id: entry.sent.id, to: entry.sent.to })
+        let messages = self.clone();
+        // Whoever asked may go away while the message is being written, and it is to travel all the same.
+        self.to_its_end("send message", async move {
+            let entry = done.await?;
+            messages.0.sooner.notify_one();
+            for (recipient, party) in entry.recipients() {
+                messages.tell("queued", &entry.sent.id, Some(&recipient.peer));
+                messages.carry(Freight::Letters, entry.sent.id.clone(), party);
+            }
+            Ok(MessageSent { id: entry.sent.id, to: entry.sent.to })
+        })
+        .await
     }
 
     /// An id that no message has: one may, from before a restart, where the clock was set back.
     fn new_id(&self, book: &Ledger<'_>, now: Millis, first: u16) -> Step<String> {
         let mut ids = lock(&self.0.ids);
+        if let Some(last) = book.last_id()?.filter(|_| ids.is_new()) {
+            ids.after(&last);
+        }
         loop {
             let id = ids.next(now, first, &self.0.identity.hostname);
-            if book.find(&id)?.is_none() {
+            if !book.knows(&id)? {
                 return Ok(id);
             }
         }
@@ -155,17 +166,17 @@ impl Messages {
             return Err(Error::invalid("wait: it waits for one message").hint("Give its id as well."));
         }
         let peer = self.0.peers.resolve(&op.peer)?;
-        let is_meant = |recipient: &Recipient, party: &Party| recipient.peer == peer.label() || party.node_id == peer.node_id;
+        let asked = Party { name: peer.label().to_owned(), node_id: peer.node_id.clone() };
         let state = self.waited(op.wait, || {
             let Some(id) = &op.id else { return Ok((None, true)) };
-            let state = self.state_of(id, &is_meant)?.ok_or_else(|| not_sent(id, peer.label()))?;
+            let state = self.state_of(id, &asked)?.ok_or_else(|| not_sent(id, peer.label()))?;
             Ok((Some(state), !matches!(state, MessageState::Queued | MessageState::Delivered)))
         });
         let state = state.await?;
         let mut acked: Vec<(Millis, String)> = Vec::new();
         self.0.context.read(|txn| {
             ledger::each_sent(txn, None, |entry| {
-                let of_peer = entry.recipients().find(|(recipient, party)| is_meant(recipient, party)).map(|(recipient, _)| recipient);
+                let of_peer = entry.recipients().find(|(_, party)| party.is(&asked)).map(|(recipient, _)| recipient);
                 acked.extend(of_peer.filter(|to| to.state == MessageState::Acked).map(|to| (to.since, entry.sent.id.clone())));
                 acked.len() < MOST as usize
             })
@@ -177,19 +188,14 @@ impl Messages {
     /// The newest of what the book knows and what the peer left under its name.
     fn newest_ack(&self, peer: &Peer, known: Option<&(Millis, String)>) -> Option<String> {
         let left = self.0.context.entry(&format!("ack:{}", peer.hostname)).ok().flatten();
-        let left = left.and_then(|entry| Some((entry.updated_at, entry.value?)));
+        let left = left.filter(|entry| entry.from_node_id == peer.node_id).and_then(|entry| Some((entry.updated_at, entry.value?)));
         left.iter().chain(known).max().map(|(_, id)| id.clone())
     }
 
-    fn state_of(&self, id: &str, is_meant: &impl Fn(&Recipient, &Party) -> bool) -> Result<Option<MessageState>> {
+    fn state_of(&self, id: &str, peer: &Party) -> Result<Option<MessageState>> {
         let entry = self.0.context.read(|txn| ledger::find(txn, id))?;
-        let of_peer = |entry: Entry| entry.recipients().find(|(recipient, party)| is_meant(recipient, party)).map(|(to, _)| to.state);
+        let of_peer = |entry: Entry| entry.recipients().find(|(_, party)| party.is(peer)).map(|(to, _)| to.state);
         Ok(entry.and_then(of_peer))
-    }
-
-    /// Milliseconds that a message is kept unless it says otherwise.
-    pub(super) fn kept(&self) -> Millis {
-        (self.0.settings.get().messages.ttl * 1000.0) as Millis
     }
 
     /// Ends the messages whose time has come; when the next one does.
@@ -204,6 +210,7 @@ impl Messages {
                 Ok(Ok(Ledger::open(batch.beside())?.lapse(now)?))
             });
             lapse.await?.iter().for_each(|id| self.tell("expired", id, None));
+            self.0.moved.send_replace(());
         }
     }
 
@@ -213,7 +220,7 @@ impl Messages {
     /// `CONTEXT_KEY_NOT_FOUND` where its text was deleted.
     pub(super) fn letter_for(&self, id: &str, to: &Party) -> Result<Option<Packed>> {
         let entry = self.0.context.read(|txn| ledger::find(txn, id))?;
-        let waits = |entry: &Entry| entry.recipients().any(|(recipient, party)| party == *to && recipient.state == MessageState::Queued);
+        let waits = |entry: &Entry| entry.recipients().any(|(recipient, party)| party.is(to) && recipient.state == MessageState::Queued);
         let Some(entry) = entry.filter(waits) else { return Ok(None) };
         let left = entry.sent.expires_at.saturating_sub(clock::now());
         if left == 0 {
@@ -233,7 +240,7 @@ impl Messages {
         if owed.until <= clock::now() {
             return Err(Error::new(Code::ContextKeyNotFound, "its sender did not come back in time"));
         }
-        Ok(Some(Packed { text: id.to_owned(), ttl: self.kept() as f64 / 1000.0 }))
+        Ok(Some(Packed { text: id.to_owned(), ttl: ACK_TTL }))
     }
 
     /// The key under which a peer keeps it.
@@ -244,40 +251,23 @@ impl Messages {
         }
     }
 
-    /// It is with the peer, under this key.
-    pub(super) async fn delivered(&self, freight: Freight, id: &str, to: &Party, key: &str) -> Result<()> {
-        let (letter, peer) = (id, &to.name);
-        let (id, to, key) = (id.to_owned(), to.clone(), key.to_owned());
-        let done = self.0.context.change(0, move |batch| {
+    /// What was carried to a peer is there, or never will be.
+    pub(super) async fn settle(&self, freight: Freight, id: &str, to: &Party, outcome: Outcome) -> Result<()> {
+        let action = if matches!(outcome, Outcome::Delivered(_)) { "delivered" } else { "failed" };
+        let (carried, by) = (id.to_owned(), to.clone());
+        let settle = self.0.context.change(0, move |batch| {
             let (now, txn) = (batch.now(), batch.beside());
-            match freight {
-                Freight::Letters => Ledger::open(txn)?.delivered(&id, &to, &key, now)?,
-                Freight::Acks => ledger::settle(txn, &id)?,
-            }
-            Ok(Ok(()))
+            Ok(Ok(match freight {
+                Freight::Letters => Ledger::open(txn)?.settle(&carried, &by, &outcome, now)?,
+                Freight::Acks => {
+                    ledger::told(txn, &carried)?;
+                    false
+                }
+            }))
         });
-        done.await?;
-        if freight == Freight::Letters {
-            self.tell("delivered", letter, Some(peer));
-        }
-        Ok(())
-    }
-
-    /// It will never be with the peer.
-    pub(super) async fn failed(&self, freight: Freight, id: &str, to: &Party, reason: &str) -> Result<()> {
-        let (letter, peer) = (id, &to.name);
-        let (id, to, reason) = (id.to_owned(), to.clone(), reason.to_owned());
-        let done = self.0.context.change(0, move |batch| {
-            let (now, txn) = (batch.now(), batch.beside());
-            match freight {
-                Freight::Letters => Ledger::open(txn)?.failed(&id, &to, &reason, now)?,
-                Freight::Acks => ledger::settle(txn, &id)?,
-            }
-            Ok(Ok(()))
-        });
-        done.await?;
-        if freight == Freight::Letters {
-            self.tell("failed", letter, Some(peer));
+        if settle.await? {
+            self.tell(action, id, Some(&to.name));
+            self.0.moved.send_replace(());
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Peers;
 use crate::api::node::{HealthGet, Identity, check_protocol};
-use crate::api::peers::{PeerHandshake, PeerState};
+use crate::api::peers::{Peer, PeerHandshake, PeerState};
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Fingerprint, Result, clock, id};
 use crate::client::connector::Security;
@@ -120,14 +120,26 @@ impl Peers {
         let recognised = answer.and_then(|health| self.recognise(address, &health.node_id, &health.version, None));
         let changed = lock(&self.0.registry).checked(address, recognised.is_ok().then(|| (clock::now(), latency)));
         if changed {
-            self.0.presence.send_replace(());
             self.save().await?;
         }
         recognised?;
         if let (Some(name), Security::Pinned(pin), Some(shown)) = (name, line.security(), line.certificate()) {
             self.handed_over(&name, pin, shown).await?;
         }
-        if acquainted { Ok(()) } else { self.introduce(address).await }
+        let known = if acquainted { Ok(()) } else { self.introduce(address).await };
+        if changed {
+            self.0.presence.send_replace(());
+        }
+        known
+    }
+
+    /// The two tell each other who they are; the peer as it is known then.
+    ///
+    /// # Errors
+    /// That it can't be reached, or does not want to.
+    pub async fn introduced(&self, peer: &Peer) -> Result<Peer> {
+        self.introduce(&Address::new(&peer.address, peer.port)?).await?;
+        self.trusted(peer.label(), &peer.node_id)
     }
 
     /// Pins the certificate that a peer's pinned one was handed over to; the line took no other. Where another is pinned by

@@ -374,14 +374,23 @@ impl Peers {
 
     /// Whether a peer is called so: by its name here, by its own, or by the name of one of its sessions.
     pub fn is_called(&self, name: &str, text: &str) -> bool {
-        let registry = lock(&self.0.registry);
-        let own = registry.peers.iter().find(|peer| peer.name.as_deref() == Some(name)).map(|peer| peer.hostname.as_str());
-        let names = [Some(name), own];
+        if name.eq_ignore_ascii_case(text) {
+            return true;
+        }
+        let own = lock(&self.0.registry).by_name(name).map(|peer| peer.hostname.clone());
         let is_session = |own: &str| text.strip_prefix(own).is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'));
-        let is_another =
-            |peer: &Peer| peer.name.as_deref() != Some(name) && [peer.name.as_deref(), Some(peer.hostname.as_str())].contains(&Some(text));
-        names.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(text))
-            || names.into_iter().flatten().any(is_session) && !registry.peers.iter().any(is_another)
+        let fits = own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(text) || is_session(own)) || is_session(name);
+        fits && !self.is_another(name, text)
+    }
+
+    /// Whether another peer than this one is called so, by its name here or by its own. What a peer says that it is called is
+    /// nothing that it could take from another.
+    pub fn is_another(&self, name: &str, text: &str) -> bool {
+        let registry = lock(&self.0.registry);
+        let has_hostname = |peer: &Peer| peer.hostname.eq_ignore_ascii_case(text);
+        let is_own = registry.peers.iter().any(|peer| peer.name.as_deref() == Some(name) && has_hostname(peer));
+        let others = registry.peers.iter().filter_map(|peer| Some((peer.name.as_deref().filter(|known| *known != name)?, peer)));
+        others.into_iter().any(|(known, peer)| known.eq_ignore_ascii_case(text) || !is_own && has_hostname(peer))
     }
 
     /// A peer introduces itself.
@@ -397,7 +406,7 @@ impl Peers {
             // Without a certificate an address proves nothing, but of this machine's own daemons.
             let followed = caller.address.is_loopback().then(|| Address::new(&caller.address.to_string(), theirs.port)).transpose()?;
             lock(&self.0.registry).introduced(name, theirs, caller.address, followed.as_ref())?;
-            if let (None, Ok(hint)) = (followed, Address::new(&caller.address.to_string(), theirs.port)) {
+            if let Ok(hint) = Address::new(&caller.address.to_string(), theirs.port) {
                 let (peers, name) = (self.clone(), name.to_owned());
                 self.0.workers.spawn_until_stop("follow peer", async move {
                     if let Err(error) = peers.follow(&name, &[hint]).await {
