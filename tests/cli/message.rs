@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::doctor::well;
 use crate::support::node::Pair;
+use crate::support::pairing::Paired;
 use crate::support::process::until;
 use crate::support::program::{Program, Ran};
 use crate::support::stand_in::{StandIn, Traits};
@@ -121,4 +122,18 @@ async fn a_node_machine_takes_part_through_its_store() {
     leo.ok(&["message", "ack", theirs]);
     let told = || leo.run(&["context", "get", &format!("ack:{hostname}"), "--peer", "kai"]).out;
     until("the acknowledgement lies there", Duration::from_secs(30), || told().trim() == theirs).await;
+}
+
+/// A paired machine's certificate proves that it is the one: it is found again on another port, and has what waited for it.
+#[tokio::test]
+async fn a_paired_machine_is_found_on_another_port_and_has_what_waited() {
+    let Paired { mut kai, leo } = Paired::start();
+    kai.kill();
+    let id = leo.program.ok(&["message", "send", "kai", "welcome back"]);
+    kai.again();
+    let read = kai.program.ok(&["message", "inbox", "--wait", "60s"]);
+    assert_eq!(read, format!("{}\tleo\tchat\t\twelcome back\n", id.trim()));
+    kai.program.ok(&["message", "ack", id.trim()]);
+    let state = || json_of(&leo.program, &["message", "outbox", "--json"])["messages"][0]["to"][0]["state"].clone();
+    until("acknowledged", Duration::from_secs(30), || state() == "acked").await;
 }
