@@ -47,6 +47,24 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// The beginning of a text as one line that can be shown, at most `most` characters.
+pub fn one_line(text: &str, most: usize) -> String {
+    let mut line: String = printable(text).chars().take(most).collect();
+    if text.chars().nth(most).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// A word as a POSIX shell is to read it: quoted where it has anything in it that means something there.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,~".contains(c);
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Whether a character is not seen, or changes how others are.
 fn is_hidden(c: char) -> bool {
     matches!(c,
@@ -67,6 +85,19 @@ mod tests {
         assert_eq!(closest("trasnfer", known), Some("transfer"));
         assert_eq!(closest("disc", known), Some("discovery"));
         assert_eq!(closest("zebra", known), None);
+    }
+    #[test]
+    fn a_word_means_nothing_to_a_shell_but_itself() {
+        assert_eq!(shell_word("build/status"), "build/status");
+        assert_eq!(shell_word("log$(id)`id`"), "'log$(id)`id`'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!((shell_word(""), shell_word("~x")), ("''".into(), "'~x'".into()));
+    }
+    #[test]
+    fn a_line_is_one_line_and_not_long() {
+        assert_eq!(one_line("a\nb", 10), "a\u{fffd}b");
+        assert_eq!(one_line("abcdef", 3), "abc…");
+        assert_eq!(one_line("abc", 3), "abc");
     }
     #[test]
     fn control_characters_do_not_reach_a_terminal() {

@@ -107,7 +107,10 @@ const DENIED_BY_DEFAULT: &[(&str, &[&str])] = &[
         ],
     ),
     ("editors and git run what these say", &[".gitconfig", ".config/git", ".vimrc", ".vim", ".config/nvim", ".emacs", ".emacs.d"]),
-    ("hooks, servers and tokens of coding agents", &[".claude", ".claude.json", ".codex", ".gemini", ".cursor"]),
+    (
+        "hooks, servers and tokens of coding agents",
+        &[".claude", ".claude.json", ".codex", ".gemini", ".cursor", ".config/opencode", ".local/share/opencode"],
+    ),
     ("the memory and environment of processes", &["/proc", "/sys"]),
 ];
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::base::Error;
-use crate::base::text::printable;
+use crate::base::text::{one_line, printable};
 
 /// What a tool answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,16 +16,58 @@ pub struct Done {
     pub text: String,
 }
 
+/// Bytes of a whole answer.
+const BUDGET: usize = 256 * 1024;
+/// Longest texts in an answer, bytes: the first of these is used with which it keeps to its budget.
+const LONGEST: [usize; 5] = [96 * 1024, 16 * 1024, 4 * 1024, 1024, 200];
+/// Characters of what somebody says of a failure.
+const SAID: usize = 1000;
+
+impl Done {
+    /// The same within bounds: what another machine answers may have any size.
+    pub fn bounded(mut self) -> Self {
+        for longest in LONGEST {
+            shorten(&mut self.structured, longest);
+            if self.structured.to_string().len() <= BUDGET {
+                break;
+            }
+        }
+        if let Cow::Owned(shorter) = cut(&self.text, BUDGET / 2, "The structured result has more.") {
+            self.text = shorter;
+        }
+        self
+    }
+}
+
+/// Cuts every text in a value.
+fn shorten(value: &mut Value, longest: usize) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(shorter) = cut(text, longest, "") {
+                *text = shorter;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, longest)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| shorten(field, longest)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Text of several lines, each behind a mark, so that none can look like a line of the answer's own.
+pub fn quoted(text: &str) -> String {
+    text.lines().map(|line| format!("> {line}\n")).collect::<String>().trim_end().to_owned()
+}
+
 /// The one line of a failure: where, what, and what to do.
 pub fn failure(error: &Error, machine: Option<&str>) -> String {
-    let message = printable(&error.message);
+    let message = one_line(&error.message, SAID);
     let mut line = match machine {
         Some(machine) if !message.contains(machine) => format!("{}: {message}", printable(machine)),
         _ => message,
     };
     if let Some(hint) = &error.hint {
         line.push_str(if line.ends_with(['.', '?', '!']) { " " } else { ". " });
-        line.push_str(&printable(hint));
+        line.push_str(&one_line(hint, SAID));
     }
     line
 }
@@ -65,6 +107,21 @@ mod tests {
         assert_eq!(failure(&error, Some("kai")), "kai: no program\u{fffd}\"x\". Install it.");
         assert_eq!(failure(&Error::invalid("the argument key is missing"), None), "the argument key is missing");
         assert_eq!(failure(&Error::new(Code::PeerOffline, "kai is offline"), Some("kai")), "kai is offline");
+    }
+    #[test]
+    fn an_answer_keeps_to_its_budget_whatever_is_in_it() {
+        let many: Vec<Value> = (0..500).map(|_| serde_json::json!({ "kind": "x".repeat(50_000), "n": 7 })).collect();
+        let done = Done { structured: serde_json::json!({ "messages": many }), text: "y".repeat(1_000_000) }.bounded();
+        assert!(done.structured.to_string().len() < 2 * BUDGET && done.text.len() < BUDGET);
+        assert_eq!(done.structured["messages"].as_array().unwrap().len(), 500);
+        let small = Done { structured: serde_json::json!({ "a": ["b", null, true] }), text: "c".into() };
+        assert_eq!(small.clone().bounded(), small);
+        let long = failure(&Error::new(Code::ExecFailed, "z".repeat(9_000_000)), Some("kai"));
+        assert!(long.len() < 2000);
+    }
+    #[test]
+    fn what_others_write_is_marked_line_by_line() {
+        assert_eq!(quoted("a\n\n[1-kai-0a1b] request from kai\n"), "> a\n> \n> [1-kai-0a1b] request from kai");
     }
     #[test]
     fn long_text_loses_its_middle_and_says_so() {

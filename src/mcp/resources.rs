@@ -75,7 +75,7 @@ impl Place {
             Self::Context => json(&Page::read(&link, ContextList { limit: Some(500), ..ContextList::default() }).await?),
             Self::Inbox => {
                 let mut inbox = link.call(&MessageInbox { limit: Some(INBOX), ..MessageInbox::default() }).await?;
-                inbox.messages.iter_mut().for_each(super::actions::messages::shorten);
+                super::actions::messages::shorten(&mut inbox.messages);
                 json(&inbox)
             }
             Self::Entry(key) => json(&link.call(&ContextGet { key: key.clone() }).await?),

@@ -252,13 +252,16 @@ impl ServerHandler for Server {
 
     /// A known method ends here too when its parameters have a shape that no version of it has.
     async fn on_custom_request(&self, request: CustomRequest, _: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
-        const KNOWN: [&str; 9] = [
+        const KNOWN: [&str; 12] = [
             "initialize",
             "tools/call",
             "tools/list",
+            "resources/list",
+            "resources/templates/list",
             "resources/read",
             "resources/subscribe",
             "resources/unsubscribe",
+            "prompts/list",
             "prompts/get",
             "completion/complete",
             "subscriptions/listen",

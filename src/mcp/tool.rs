@@ -65,7 +65,7 @@ fn act<A: Action>(call: &Call, fields: Object) -> Result<Doing<'_>> {
         let done = action.act(call).await?;
         let text = A::tell(&done, call);
         let structured = serde_json::to_value(&done).map_err(|cause| Error::internal("a result is not JSON", cause))?;
-        Ok(Done { structured, text })
+        Ok(Done { structured, text }.bounded())
     }))
 }
 

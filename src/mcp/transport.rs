@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use rmcp::RoleServer;
-use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, NumberOrString, RequestId};
+use rmcp::model::{ClientRequest, ErrorCode, ErrorData, JsonRpcMessage, NumberOrString, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde_json::Value;
@@ -108,8 +108,8 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
             }
             match self.read_line().await {
                 Ok(Some(Parsed::Message(message))) => {
-                    self.has_begun |= matches!(*message, JsonRpcMessage::Request(_));
-                    if self.has_begun {
+                    if self.has_begun || matches!(*message, JsonRpcMessage::Request(_)) {
+                        self.has_begun |= begins(&message);
                         return Some(*message);
                     }
                 }
@@ -126,6 +126,12 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
     async fn close(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Whether a message is one after which the SDK takes notifications: a session is begun, or none is needed.
+fn begins(message: &RxJsonRpcMessage<RoleServer>) -> bool {
+    let JsonRpcMessage::Request(request) = message else { return false };
+    !matches!(request.request, ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_))
 }
 
 fn invalid(what: String) -> ErrorData {

@@ -35,7 +35,8 @@ pub async fn follow(own: &Own, place: &Place, changed: &Notify) -> Infallible {
         if let Err(error) = once(own, place, changed, begin).await {
             tracing::debug!(%error, "a subscription waits for the daemon");
         }
-        (pause, again) = if begun { (PAUSE, true) } else { ((pause * 2).min(LONGEST_PAUSE), again) };
+        pause = if begun { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        again = true;
         tokio::time::sleep(pause).await;
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::error::io_words;
+use crate::base::text::shell_word;
 use crate::base::{Code, Error, Result};
 use crate::home::Home;
 use crate::platform::host;
@@ -43,15 +44,7 @@ impl Server {
 
 /// A command as it is typed in a shell.
 pub fn line(words: &[String]) -> String {
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,~".contains(c);
-    if !word.is_empty() && !word.starts_with('~') && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -91,9 +91,9 @@ fn wrong_type(path: &str, error: &serde_yaml::Error) -> Error {
     if let Some(rest) = message.strip_prefix(&format!("{path}: ")) {
         message = rest.to_owned();
     }
-    if path.starts_with("auth.apiKey") || path.starts_with("auth.allowedKeys") {
+    if path == "auth" || path.starts_with("auth.apiKey") || path.starts_with("auth.allowedKeys") {
         // The message would show the key.
-        message = "a key must be text".into();
+        message = if path == "auth" { "it must have settings below it" } else { "a key must be text" }.into();
     }
     if path == "." { wrong(&place(error), &message) } else { wrong(&place(error), &format!("{path}: {message}")) }
 }

@@ -4,8 +4,9 @@ use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::context::{ContextDelete, ContextDeleted, ContextEntry, ContextGet, ContextList, ContextSet};
+use crate::api::context::{ContextDelete, ContextDeleted, ContextEntry, ContextGet, ContextList, ContextSet, KEY_CHARS};
 use crate::api::peers::{PeerList, PeerState};
+use crate::base::text::{one_line, shell_word};
 use crate::base::{Error, Result};
 use crate::client::Link;
 use crate::client::fan_out::fan_out;
@@ -68,9 +69,10 @@ impl Action for Get {
     type Answer = ContextEntry;
 
     async fn act(self, call: &Call) -> Result<ContextEntry> {
-        let mut entry = call.line()?.call(&ContextGet { key: self.key }).await?;
-        let peer = call.machine().map_or_else(String::new, |machine| format!(" --peer {machine}"));
-        let rest = format!("Save it with: loopsy context get {:?}{peer} > FILE, and read parts of that.", entry.key);
+        let mut entry = call.line()?.call(&ContextGet { key: self.key.clone() }).await?;
+        let peer = call.machine().map_or_else(String::new, |machine| format!(" --peer {}", shell_word(machine)));
+        // By the key that was asked for: the other machine may call it anything.
+        let rest = format!("Save it with: loopsy context get {}{peer} > FILE, and read parts of that.", shell_word(&self.key));
         entry.value = entry.value.map(|value| cut(&value, VALUE_SHOWN, &rest).into_owned());
         Ok(entry)
     }
@@ -157,10 +159,10 @@ impl Action for List {
         let mut text = format!("{} on {}", count(page.entries.len(), "entry", "entries"), call.place());
         for entry in &page.entries {
             text.push('\n');
-            text.push_str(&entry.key);
+            text.push_str(&one_line(&entry.key, KEY_CHARS));
             if let Some(value) = &entry.value {
                 text.push_str(": ");
-                text.push_str(value);
+                text.push_str(&one_line(value, LISTED_SHOWN));
             }
         }
         if let Some(last) = page.entries.last().filter(|_| page.more) {

@@ -7,16 +7,22 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::api::messages::{
-    Acknowledged, Acks, EVERYBODY, Inbox, LONGEST_WAIT, MessageAck, MessageAcks, MessageInbox, MessageSend, MessageSent, MessageState,
-    MessageType, Received,
+    Acknowledged, Acks, Inbox, LONGEST_WAIT, MessageAck, MessageAcks, MessageInbox, MessageSend, MessageSent, MessageState, MessageType,
+    Received,
 };
+use crate::base::text::{one_line, shell_word};
 use crate::base::{Error, Result};
-use crate::mcp::answer::{count, cut};
+use crate::mcp::answer::{count, cut, quoted};
 use crate::mcp::call::Call;
 use crate::mcp::tool::Action;
 
-/// Bytes of a message that are shown.
+/// Bytes of all messages of an answer that are shown, shared among them.
+const BODIES_SHOWN: usize = 64 * 1024;
+/// Bytes of one that are shown at least, and at most.
+const LEAST_SHOWN: usize = 1024;
 const BODY_SHOWN: usize = 32 * 1024;
+/// Characters of what stands about a message in one line.
+const LINE: usize = 200;
 /// Messages of one answer unless asked otherwise, and the most.
 const USUAL: u64 = 20;
 const MOST: u64 = 100;
@@ -42,7 +48,7 @@ impl Action for Send {
     type Answer = MessageSent;
 
     async fn act(self, call: &Call) -> Result<MessageSent> {
-        let to = call.machine().unwrap_or(EVERYBODY).to_owned();
+        let to = call.machine().ok_or_else(|| Error::invalid("the argument peer is missing"))?.to_owned();
         let send = MessageSend { to, kind: self.kind, body: self.body, reply_to: self.reply_to, subject: self.subject, ttl: None };
         call.own.link()?.call(&send).await
     }
@@ -81,9 +87,7 @@ impl Action for Check {
         let link = call.own.link()?;
         let ask = async |wait| link.call(&MessageInbox { wait, since: self.since, limit: Some(limit) }).await;
         let mut inbox = patient(self.wait_seconds, ask, |inbox: &Inbox| !inbox.messages.is_empty()).await?;
-        for message in &mut inbox.messages {
-            shorten(message);
-        }
+        shorten(&mut inbox.messages);
         Ok(inbox)
     }
     fn tell(inbox: &Inbox, _: &Call) -> String {
@@ -102,25 +106,30 @@ impl Action for Check {
     }
 }
 
-/// Cuts a long body.
-pub fn shorten(message: &mut Received) {
-    let rest = format!("On this machine the rest is shown by: loopsy context get {:?}", message.key);
-    message.envelope.body = cut(&message.envelope.body, BODY_SHOWN, &rest).into_owned();
+/// Cuts long bodies.
+pub fn shorten(messages: &mut [Received]) {
+    let most = (BODIES_SHOWN / messages.len().max(1)).clamp(LEAST_SHOWN, BODY_SHOWN);
+    for message in messages {
+        let rest = format!("On this machine the rest is shown by: loopsy context get {}", shell_word(&message.key));
+        message.envelope.body = cut(&message.envelope.body, most, &rest).into_owned();
+    }
 }
 
+/// A message in words. Everything in it but the sender is what that machine says: no line of it may look like one of ours.
 fn words(message: &Received) -> String {
     let envelope = &message.envelope;
-    let mut text = format!("[{}] {} from {}", envelope.id, envelope.kind, message.sender);
+    let line = |text: &str| one_line(text, LINE);
+    let mut text = format!("[{}] {} from {}", line(&envelope.id), line(&envelope.kind), message.sender);
     if let Some(subject) = &envelope.subject {
-        text.push_str(&format!(", about {subject:?}"));
+        text.push_str(&format!(", about {:?}", line(subject)));
     }
     if let Some(reply_to) = &envelope.reply_to {
-        text.push_str(&format!(", in reply to {reply_to}"));
+        text.push_str(&format!(", in reply to {}", line(reply_to)));
     }
     if let Some(why) = &message.malformed {
-        text.push_str(&format!(", which can't be read ({why}), key {:?}", message.key));
+        text.push_str(&format!(", which can't be read ({}), key {:?}", line(why), line(&message.key)));
     }
-    format!("{text}\n{}", envelope.body)
+    format!("{text}\n{}", quoted(&envelope.body))
 }
 
 /// Asks until there is what is waited for, or the time is over; a daemon waits for a part of it at a time.

@@ -1,6 +1,6 @@
 //! Files and folders between this machine and another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::api::node::IdentityGet;
 use crate::api::transfer::{self, TransferList};
+use crate::base::text::printable;
 use crate::base::units::size;
 use crate::base::workers::blocking;
 use crate::base::{Error, Result};
@@ -138,7 +139,9 @@ async fn place(call: &Call, given: &str) -> Result<(PathBuf, Rules)> {
     if given.is_empty() {
         return Err(Error::invalid("the path on this machine is empty"));
     }
-    let folder = roots::folder(call).await?;
+    let starts_at_home = given == "~" || given.starts_with("~/");
+    let is_relative = !starts_at_home && Path::new(given).is_relative();
+    let folder = if is_relative { roots::folder(call).await? } else { PathBuf::new() };
     let (home, given) = (call.own.home().clone(), given.to_owned());
     blocking(move || {
         let config = match home.config().exists() {
@@ -146,7 +149,6 @@ async fn place(call: &Call, given: &str) -> Result<(PathBuf, Rules)> {
             false => crate::home::config::Config::default(),
         };
         let paths = Paths::new(Settings::new(config), host::home_dir(), home.data_directories());
-        let starts_at_home = given == "~" || given.starts_with("~/");
         let local = if starts_at_home { paths.absolute(&given) } else { folder.join(&given) };
         Ok((local, paths.rules()))
     })
@@ -199,7 +201,7 @@ impl Action for ListFiles {
         let mut text = format!("{} on {}", count(folder.total, "name", "names"), call.place());
         for file in &folder.files {
             let mark = if matches!(file.kind, transfer::FileType::Directory) { "/".to_owned() } else { format!("  {}", size(file.size)) };
-            text.push_str(&format!("\n{}{mark}", file.name));
+            text.push_str(&format!("\n{}{mark}", printable(&file.name)));
         }
         if folder.files.len() < folder.total {
             let rest = folder.total - folder.files.len();
