@@ -17,7 +17,7 @@ use crate::api::context::ContextSet;
 use crate::api::node::HealthGet;
 use crate::api::peers::Peer;
 use crate::base::sync::lock;
-use crate::base::text::printable;
+use crate::base::text::one_line;
 use crate::base::{Code, Error, Result};
 use crate::client::Link;
 
@@ -195,7 +195,11 @@ impl Messages {
     /// Nothing more is to be done about one that waited.
     fn done(&self, peer: &str, freight: Freight, id: &str) {
         if let Some(lane) = lock(&self.0.lanes).of(peer, freight) {
-            lane.due.retain(|(known, _)| known != id);
+            match lane.due.front() {
+                Some((first, _)) if first == id => _ = lane.due.pop_front(),
+                // One that was sent before came after it.
+                _ => lane.due.retain(|(known, _)| known != id),
+            }
             lane.trouble = None;
         }
     }
@@ -285,5 +289,5 @@ fn not_carried(error: Error) -> Tried {
 
 /// What is kept of a failure: a peer may say anything, at any length.
 fn said(error: &Error) -> String {
-    printable(&error.message).chars().take(SAID).collect()
+    one_line(&error.message, SAID)
 }
