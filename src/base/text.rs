@@ -56,6 +56,11 @@ pub fn one_line(text: &str, most: usize) -> String {
     line
 }
 
+/// What another machine calls itself or its parts, fit to be shown: at most 64 characters.
+pub fn claimed_name(text: &str) -> String {
+    printable(text).chars().take(64).collect()
+}
+
 /// A word as a POSIX shell is to read it: quoted where it has anything in it that means something there.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,~".contains(c);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::context::{ContextDelete, ContextEntry, ContextGet, ContextList, ContextSet, ContextWatch, VALUE_BYTES};
 use crate::base::error::io_words;
-use crate::base::text::printable;
+use crate::base::text::{one_line, printable};
 use crate::base::units::parse_duration;
 use crate::base::{Error, Result};
 use crate::cli::app::{Context, Store};
@@ -88,10 +88,7 @@ async fn list(session: &Session, prefix: Option<String>, store: &Store) -> Resul
         .into_iter()
         .map(|entry| {
             let value = entry.value.unwrap_or_default();
-            let mut shown: String = value.chars().take(SHOWN).collect();
-            if shown.len() < value.len() {
-                shown.push('…');
-            }
+            let shown = one_line(&value, SHOWN);
             vec![entry.key, shown, entry.ttl.map_or_else(|| "-".into(), |ttl| format!("{ttl} s"))]
         })
         .collect();

@@ -8,7 +8,7 @@ use crate::api::messages::{
     Acks, ENVELOPE_BYTES, EVERYBODY, Inbox, LONGEST_WAIT, MessageAck, MessageAcks, MessageInbox, MessageOutbox, MessageSend, MessageSent,
     MessageState, Received, Sent,
 };
-use crate::base::text::printable;
+use crate::base::text::{one_line, printable};
 use crate::base::units::{self, parse_duration};
 use crate::base::{Code, Error, Result, clock};
 use crate::cli::Session;
@@ -181,10 +181,7 @@ async fn outbox(session: &Session, link: &Link, limit: Option<u64>) -> Result<()
 }
 
 fn rows(sent: &Sent) -> Vec<Vec<String>> {
-    let mut shown: String = sent.subject.as_ref().unwrap_or(&sent.preview).chars().take(SHOWN).collect();
-    if shown.len() < sent.subject.as_ref().unwrap_or(&sent.preview).len() {
-        shown.push('…');
-    }
+    let shown = one_line(sent.subject.as_ref().unwrap_or(&sent.preview), SHOWN);
     let row = |to: &crate::api::messages::Recipient| {
         vec![sent.id.clone(), to.peer.clone(), to.state.name().to_owned(), shown.clone(), to.reason.clone().unwrap_or_default()]
     };

@@ -5,7 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use super::letters;
 use super::record::{Head, Record, weight};
 use super::rules::{Precondition, ends_at};
-use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, REVISION, STATE, Step, damaged};
+use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, REVISION, STATE, Step, damaged, due};
 use crate::api::context::{ContextChange, ContextChangeType, ContextEntry};
 use crate::base::clock::Millis;
 use crate::base::{Code, Error, Result};
@@ -207,13 +207,7 @@ impl<'t> Batch<'t> {
         Ok(Some(entry))
     }
     fn reclaim_up_to(&mut self, most: usize) -> Step<()> {
-        let ended: Vec<_> = self
-            .expiries
-            .range((0, "")..(self.now + 1, ""))?
-            .take(most)
-            .map(|item| item.map(|(at, _)| (at.value().0, at.value().1.to_owned())))
-            .collect::<std::result::Result<_, _>>()?;
-        for (at, key) in ended {
+        for (at, key) in due(&self.expiries, self.now + 1, most)? {
             if self.remove(&key, ContextChangeType::Expire)?.is_none() {
                 self.expiries.remove((at, key.as_str()))?;
             }

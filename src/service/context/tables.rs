@@ -1,6 +1,8 @@
 //! The tables of the database file, and what a step on them can fail with.
 
-use redb::TableDefinition;
+use redb::{ReadableTable, TableDefinition};
+
+use crate::base::clock::Millis;
 
 /// Key to record.
 pub(super) const ENTRIES: TableDefinition<&str, &[u8]> = TableDefinition::new("entries");
@@ -17,6 +19,21 @@ pub(super) const FORMAT: &str = "format";
 
 /// The result of a step on the database itself.
 pub(in crate::service) type Step<T> = std::result::Result<T, redb::Error>;
+
+/// The first of what is ordered by time and comes before `end`, at most so many.
+pub(in crate::service) fn due(
+    order: &impl ReadableTable<(u64, &'static str), ()>,
+    end: Millis,
+    most: usize,
+) -> Step<Vec<(Millis, String)>> {
+    let mut due = Vec::new();
+    for item in order.range((0, "")..(end, ""))?.take(most) {
+        let (at, _) = item?;
+        let (at, what) = at.value();
+        due.push((at, what.to_owned()));
+    }
+    Ok(due)
+}
 
 /// A record that this program did not write.
 pub(super) fn damaged(key: &str) -> redb::Error {

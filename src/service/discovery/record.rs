@@ -42,7 +42,6 @@ pub(super) fn words(identity: &Identity) -> Vec<(&'static str, String)> {
 /// Makes a sighting of what was announced; nothing where it can't be a daemon. `hosts` are its addresses, best first.
 pub(super) fn read(fullname: &str, host: &str, port: u16, hosts: &[String], words: &HashMap<String, String>) -> Option<Sighting> {
     let word = |name: &str| words.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
-    let clean = |text: &str| text::printable(text).chars().take(64).collect::<String>();
     let node_id = word("nodeId").filter(|claimed| id::is_token(claimed) && claimed.len() >= 8 && !claimed.starts_with("manual-"))?;
     let said = fullname.to_ascii_lowercase();
     if !said.starts_with(&instance(node_id).to_ascii_lowercase()) || said.len() > LONGEST {
@@ -59,12 +58,12 @@ pub(super) fn read(fullname: &str, host: &str, port: u16, hosts: &[String], word
         node_id: node_id.to_owned(),
         hostname: id::to_name(hostname),
         addresses,
-        platform: clean(word("platform").unwrap_or("unknown")),
-        version: clean(word("version").unwrap_or_default()),
+        platform: text::claimed_name(word("platform").unwrap_or("unknown")),
+        version: text::claimed_name(word("version").unwrap_or_default()),
         capabilities: word("capabilities")
             .into_iter()
             .flat_map(|all| all.split(','))
-            .map(clean)
+            .map(text::claimed_name)
             .filter(|word| !word.is_empty())
             .take(64)
             .collect(),

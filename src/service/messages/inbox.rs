@@ -11,7 +11,7 @@ use crate::api::context::{ContextEntry, ContextSet};
 use crate::api::messages::{Acknowledged, Inbox, MessageAck, MessageInbox};
 use crate::base::clock::{self, Millis};
 use crate::base::id::is_reserved;
-use crate::base::text::printable;
+use crate::base::text::claimed_name;
 use crate::base::{Code, Error, Result};
 use crate::service::context::batch::New;
 use crate::service::context::letters::{self, Letter};
@@ -38,9 +38,8 @@ impl Messages {
             if !caller.is_owner() && parts.is_none_or(|(to, _)| !self.is_me(to)) {
                 return Err(for_peer("the inbox of another machine"));
             }
-            let writer = |id: &str| id.split_once('-').and_then(|(_, rest)| rest.rsplit_once('-')).map(|(host, _)| host.to_owned());
-            let writer = parts.and_then(|(_, id)| writer(id)).unwrap_or_default();
-            if caller.peer().is_some_and(|peer| self.0.peers.is_another(peer, &writer)) {
+            let writer = parts.and_then(|(_, id)| letter::pieces(id)).map_or("", |(_, writer, _)| writer);
+            if caller.peer().is_some_and(|peer| self.0.peers.is_another(peer, writer)) {
                 return Err(for_peer("a message with the id of another machine's"));
             }
             return self.take_letter(caller, op).await;
@@ -64,8 +63,7 @@ impl Messages {
     fn is_me(&self, recipient: &str) -> bool {
         let hostname = &self.0.identity.hostname;
         // Others know the name as it is fit to be shown.
-        let shown: String = printable(hostname).chars().take(64).collect();
-        recipient.eq_ignore_ascii_case(hostname) || recipient.eq_ignore_ascii_case(&shown)
+        recipient.eq_ignore_ascii_case(hostname) || recipient.eq_ignore_ascii_case(&claimed_name(hostname))
     }
 
     async fn take_letter(&self, caller: &Caller, op: ContextSet) -> Result<ContextEntry> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::messages::{MessageState, Recipient, Sent};
 use crate::base::clock::Millis;
 use crate::base::id;
-use crate::service::context::tables::Step;
+use crate::service::context::tables::{Step, due};
 
 /// Id to what is known of a message, as JSON.
 const SENT: TableDefinition<&str, &[u8]> = TableDefinition::new("sent");
@@ -187,14 +187,8 @@ impl<'t> Ledger<'t> {
     /// Ends the messages whose time has come, and forgets those that ended long ago; the ids of those that had not been
     /// acknowledged by all. At most a lot of them: whoever calls asks again.
     pub(super) fn lapse(&mut self, now: Millis) -> Step<Vec<String>> {
-        let due: Vec<_> = self
-            .ends
-            .range((0, "")..(now + 1, ""))?
-            .take(LAPSE)
-            .map(|item| item.map(|(end, _)| (end.value().0, end.value().1.to_owned())))
-            .collect::<Result<_, _>>()?;
         let mut ended = Vec::new();
-        for (at, id) in due {
+        for (at, id) in due(&self.ends, now + 1, LAPSE)? {
             self.ends.remove((at, id.as_str()))?;
             match self.find(&id)? {
                 Some(mut entry) if !entry.ended => {

@@ -10,15 +10,21 @@ const ID_CHARS: usize = 96;
 
 /// Whether a text is the id of a message: `<ms>-<sender>-<4 lower-case hexadecimal digits>`.
 pub(super) fn is_id(text: &str) -> bool {
-    let parts = text.split_once('-').and_then(|(ms, rest)| rest.rsplit_once('-').map(|(host, hex)| (ms, host, hex)));
     text.len() <= ID_CHARS
-        && parts.is_some_and(|(ms, host, hex)| {
+        && pieces(text).is_some_and(|(ms, host, hex)| {
             !ms.is_empty()
                 && ms.bytes().all(|b| b.is_ascii_digit())
                 && id::is_token(host)
                 && hex.len() == 4
                 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         })
+}
+
+/// Time, writer and number of an id.
+pub(super) fn pieces(id: &str) -> Option<(&str, &str, &str)> {
+    let (ms, rest) = id.split_once('-')?;
+    let (writer, number) = rest.rsplit_once('-')?;
+    Some((ms, writer, number))
 }
 
 /// Refuses what is not the id of a message.
@@ -42,7 +48,7 @@ impl Ids {
     }
     /// Goes on after an id that was made before.
     pub(super) fn after(&mut self, id: &str) {
-        let (ms, number) = (id.split('-').next().unwrap_or_default(), id.rsplit('-').next().unwrap_or_default());
+        let (ms, _, number) = pieces(id).unwrap_or_default();
         self.last = (ms.parse().unwrap_or(0), u16::from_str_radix(number, 16).unwrap_or(0));
     }
     /// The id of a message that is written at a time. `first` is where the count of a millisecond begins.

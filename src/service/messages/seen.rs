@@ -3,7 +3,7 @@
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use crate::base::clock::Millis;
-use crate::service::context::tables::Step;
+use crate::service::context::tables::{Step, due};
 
 /// Id to until when it is remembered, the digest of the envelope, the key of the entry, and whether it was acknowledged.
 const SEEN: TableDefinition<&str, (u64, &[u8], &str, bool)> = TableDefinition::new("seen");
@@ -44,16 +44,10 @@ pub(super) fn find(txn: &WriteTransaction, id: &str) -> Step<Option<Seen>> {
 /// Remembers a message that ends at a time, or never.
 pub(super) fn remember(txn: &WriteTransaction, id: &str, digest: &[u8], key: &str, ends: Option<Millis>, now: Millis) -> Step<()> {
     let until = ends.map_or(now + ENDLESS, |ends| ends.max(now) + BEYOND);
-    txn.open_table(SEEN)?.insert(id, (until, digest, key, false))?;
-    let mut order = txn.open_table(ENDS)?;
+    let (mut seen, mut order) = (txn.open_table(SEEN)?, txn.open_table(ENDS)?);
+    seen.insert(id, (until, digest, key, false))?;
     order.insert((until, id), ())?;
-    let limit = if order.len()? > MOST { Millis::MAX } else { now };
-    let gone: Vec<_> = order
-        .range((0, "")..(limit, ""))?
-        .take(if limit == now { FORGET } else { 1 })
-        .map(|item| item.map(|(end, _)| (end.value().0, end.value().1.to_owned())))
-        .collect::<Result<_, _>>()?;
-    let mut seen = txn.open_table(SEEN)?;
+    let gone = if order.len()? > MOST { due(&order, Millis::MAX, 1)? } else { due(&order, now, FORGET)? };
     for (until, id) in gone {
         order.remove((until, id.as_str()))?;
         seen.remove(id.as_str())?;

@@ -9,7 +9,7 @@ use super::former::Pending;
 use crate::api::node::Identity;
 use crate::api::peers::{Peer, PeerState};
 use crate::base::id::MANUAL;
-use crate::base::text::closest;
+use crate::base::text::{claimed_name, closest};
 use crate::base::{Code, Error, Result};
 use crate::net::Address;
 
@@ -249,11 +249,10 @@ pub(super) fn place(peer: &Peer) -> String {
 }
 
 fn describe(row: &mut Peer, identity: &Identity) {
-    let clean = |text: &str| crate::base::text::printable(text).chars().take(64).collect::<String>();
-    row.hostname = clean(&identity.hostname);
-    row.platform = clean(&identity.platform);
-    row.version = clean(&identity.version);
-    row.capabilities = identity.capabilities.iter().take(64).map(|capability| clean(capability)).collect();
+    row.hostname = claimed_name(&identity.hostname);
+    row.platform = claimed_name(&identity.platform);
+    row.version = claimed_name(&identity.version);
+    row.capabilities = identity.capabilities.iter().take(64).map(|capability| claimed_name(capability)).collect();
 }
 
 #[cfg(test)]
