@@ -43,6 +43,9 @@ pub enum NoticeType {
     Message,
     /// The store: `set`, `delete`, `expire`, `reset`. The subject is the key.
     Context,
+    /// A task of an agent: `created`, `running`, `asked`, `answered`, `completed`, `failed`, `cancelled`, `deleted`. The subject is
+    /// its id.
+    Task,
     /// Who may do what: `paired`, `revoked`, `renewed`, `permissions`. The subject is the peer's name.
     Trust,
     /// The configuration: `changed`. The subject is the setting.
@@ -55,7 +58,7 @@ pub enum NoticeType {
 
 impl NoticeType {
     /// The types that can be asked for.
-    pub const ALL: [Self; 7] = [Self::Peer, Self::Job, Self::Transfer, Self::Message, Self::Context, Self::Trust, Self::Config];
+    pub const ALL: [Self; 8] = [Self::Peer, Self::Job, Self::Transfer, Self::Message, Self::Context, Self::Task, Self::Trust, Self::Config];
 
     /// The word on the wire.
     pub const fn name(self) -> &'static str {
@@ -65,6 +68,7 @@ impl NoticeType {
             Self::Transfer => "transfer",
             Self::Message => "message",
             Self::Context => "context",
+            Self::Task => "task",
             Self::Trust => "trust",
             Self::Config => "config",
             Self::Hello => "hello",

@@ -11,6 +11,7 @@ pub mod operation;
 pub mod pairing;
 pub mod peers;
 pub mod sse;
+pub mod tasks;
 pub mod transfer;
 pub mod wire;
 

@@ -118,12 +118,13 @@ fn describe(operation: &Description, generator: &mut SchemaGenerator) -> Value {
         None if operation.content_type == "application/octet-stream" => json!({ "type": "string", "format": "binary" }),
         None => item,
     };
+    let done = if spec.created { "201" } else { "200" };
     let good = if spec.payload == Payload::WebSocket {
         json!({ "101": { "description": "The connection is a WebSocket now." } })
     } else if spec.method == http::Method::HEAD {
         json!({ "200": { "description": "The answer is in the headers." } })
     } else {
-        json!({ "200": { "description": "Done.", "content": { operation.content_type: { "schema": reply } } } })
+        json!({ done: { "description": "Done.", "content": { operation.content_type: { "schema": reply } } } })
     };
     let access = match spec.access {
         Access::Open => "Open to all.".into(),

@@ -119,6 +119,8 @@ pub struct Spec {
     pub headers: &'static [(&'static str, &'static str)],
     /// The field for which the header `Last-Event-ID` stands, where a reader of the stream can go on where it was.
     pub resume: Option<&'static str>,
+    /// Whether it makes something that has an id from then on: answered with 201.
+    pub created: bool,
     /// Whether the Node version has this route too; `legacy` callers may use no others.
     pub compat: bool,
 }
@@ -149,6 +151,7 @@ impl Spec {
             payload: Payload::Json(JSON_LIMIT),
             headers: &[],
             resume: None,
+            created: false,
             compat: false,
         }
     }
@@ -230,6 +233,11 @@ impl Spec {
         self.resume = Some(field);
         self
     }
+    /// It makes something: a good answer has the status 201.
+    pub const fn created(mut self) -> Self {
+        self.created = true;
+        self
+    }
     /// The Node version has this route too.
     pub const fn compat(mut self) -> Self {
         self.compat = true;
@@ -255,6 +263,10 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + Sync + '
     fn example() -> Self;
     /// What it is about, for the audit log: a command, a path, a key of the store.
     fn target(&self) -> Option<&str> {
+        None
+    }
+    /// What it says to somebody who asked, for the audit log.
+    fn answer(&self) -> Option<&'static str> {
         None
     }
     /// Headers that go with a reply, such as an `ETag`.

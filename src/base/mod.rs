@@ -1,5 +1,6 @@
 //! Words that every floor uses: errors, clocks, identifiers, secrets, and the few shared mechanisms.
 
+pub mod agents;
 pub mod base64url;
 pub mod bucket;
 pub mod clock;

@@ -59,11 +59,19 @@ impl<T> Replay<T> {
         }
         self.last.send_replace(number);
     }
-    /// Appends an event that `make` makes with its number, the next one.
-    pub fn push_next(&self, weight: usize, make: impl FnOnce(u64) -> T) {
+    /// Appends an event that `make` makes with its number, the next one, which is answered.
+    pub fn push_next(&self, weight: usize, make: impl FnOnce(u64) -> T) -> u64 {
         let mut log = lock(&self.log);
         let number = log.last + 1;
         self.append(&mut log, number, make(number), weight);
+        number
+    }
+    /// The number of the last kept event before the first one that is `beyond`; events are in an order in which none that is
+    /// comes before one that is not.
+    pub fn before(&self, beyond: impl Fn(&T) -> bool) -> u64 {
+        let log = lock(&self.log);
+        let at = log.events.partition_point(|(_, event, _)| !beyond(event));
+        at.checked_sub(1).and_then(|at| log.events.get(at)).map_or(log.forgotten, |(number, ..)| *number)
     }
     /// The number of the newest event.
     pub fn last(&self) -> u64 {

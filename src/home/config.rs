@@ -54,6 +54,9 @@ section! {
         /// Messages to and from peers.
         #[serde(deserialize_with = "or_default")]
         messages: Messages = Messages::default(),
+        /// Agents at work.
+        #[serde(deserialize_with = "or_default")]
+        ai_tasks: AiTasks = AiTasks::default(),
         /// Requests a minute, of each peer.
         #[serde(deserialize_with = "or_default")]
         rate_limits: RateLimits = RateLimits::default(),
@@ -162,6 +165,39 @@ section! {
     Messages {
         /// Seconds that a message is kept, here until it is delivered and unread at its recipient, unless it says otherwise.
         ttl: f64 = 7.0 * 86_400.0,
+    }
+}
+
+section! {
+    /// Agents at work.
+    AiTasks {
+        /// Tasks at once.
+        max_concurrent: u32 = 3,
+        /// Tasks that may wait for their turn.
+        max_queued: u32 = 50,
+        /// Milliseconds that a task may work unless it says otherwise, waiting for approvals not counted; 0 for no limit.
+        timeout: u64 = 30 * 60_000,
+        /// Milliseconds after which what nobody answered is denied.
+        approval_timeout: u64 = 30 * 60_000,
+        /// Ended tasks that are kept.
+        max_tasks: u32 = 200,
+        /// Days that they are kept.
+        keep_days: u32 = 30,
+        /// Events of a task that are kept.
+        max_events: u32 = 10_000,
+        /// The same in bytes.
+        max_event_bytes: u64 = 8 * MIB,
+        /// Variables that agents get although such are kept from them: `CLAUDE*`, `ANTHROPIC_*`, `AI_AGENT`, `OTEL_*`.
+        #[serde(deserialize_with = "or_default")]
+        pass_env: Vec<String> = ["CLAUDE_CONFIG_DIR", "CLAUDE_CODE_GIT_BASH_PATH"].map(String::from).to_vec(),
+        /// Peers that may ask for what only the owner may otherwise.
+        #[serde(deserialize_with = "or_default")]
+        trusted_peers: Vec<String> = Vec::new(),
+        /// Whether agents of this machine may answer what agents ask.
+        agents_may_approve: bool = false,
+        /// Further agents that speak the Agent Client Protocol, by name: program and arguments.
+        #[serde(deserialize_with = "or_default")]
+        agents: BTreeMap<String, Vec<String>> = BTreeMap::new(),
     }
 }
 

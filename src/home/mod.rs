@@ -115,6 +115,10 @@ impl Home {
     pub fn daemon_lock(&self) -> PathBuf {
         self.root.join("daemon.lock")
     }
+    /// The tasks of agents, a folder each.
+    pub fn tasks(&self) -> PathBuf {
+        self.root.join("tasks")
+    }
     /// The data directories of named sessions.
     pub fn sessions(&self) -> PathBuf {
         self.root.join("sessions")

@@ -49,7 +49,10 @@ pub struct Record {
     /// A command, a path, a key of the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The job that it started.
+    /// What it said to somebody who asked: `approved`, `refused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<&'static str>,
+    /// The job or task that it started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
     /// Bytes of the request's body, where it announced them.
@@ -206,6 +209,7 @@ mod tests {
             caller: "stranger".into(),
             operation: None,
             target: None,
+            answer: None,
             job_id: None,
             bytes: None,
             decision: "denied",

@@ -126,6 +126,7 @@ impl Gate {
             caller: caller.map_or("stranger", Caller::name).to_owned(),
             operation: passage.operation,
             target: outcome.target.map(|target| target.chars().take(PATH_KEPT).collect()),
+            answer: outcome.answer,
             job_id: caller.and_then(|caller| caller.job.get().cloned()),
             bytes,
             decision: if denied { "denied" } else { "allowed" },
@@ -193,7 +194,7 @@ impl Gate {
             request.headers_mut().insert(REQUEST_ID, value);
         }
         Ok(match service.forward(&peer, request).await {
-            Ok(response) => Outcome { response, target, error: None },
+            Ok(response) => Outcome { response, target, answer: None, error: None },
             Err(error) => Outcome { target, ..Outcome::failed(&error) },
         })
     }

@@ -58,6 +58,7 @@ pub(super) struct Exchange {
 pub(super) struct Outcome {
     pub(super) response: Response<Body>,
     pub(super) target: Option<String>,
+    pub(super) answer: Option<&'static str>,
     pub(super) error: Option<Code>,
 }
 
@@ -110,9 +111,9 @@ impl<S: Send + Sync + 'static> Routes<S> {
                     Ok(op) => op,
                     Err(error) => return Outcome::failed(&error),
                 };
-                let target = op.target().map(str::to_owned);
+                let (target, answer) = (op.target().map(str::to_owned), op.answer());
                 let result = service.serve(&caller, op).await.and_then(respond::<O>);
-                Outcome::of(result.map(|response| length_or_trailers(&parts, response)), target)
+                Outcome { answer, ..Outcome::of(result.map(|response| length_or_trailers(&parts, response)), target) }
             })
         }))
     }
@@ -169,7 +170,7 @@ impl<S: Send + Sync + 'static> Routes<S> {
                         service.serve_socket(caller, op, socket).await;
                     }
                 });
-                Outcome { response, target, error: None }
+                Outcome { response, target, answer: None, error: None }
             })
         }))
     }
@@ -225,11 +226,11 @@ impl<S: Send + Sync + 'static> Routes<S> {
 
 impl Outcome {
     pub(super) fn failed(error: &Error) -> Self {
-        Self { response: body::failure(error), target: None, error: Some(error.code) }
+        Self { response: body::failure(error), target: None, answer: None, error: Some(error.code) }
     }
     fn of(result: Result<Response<Body>>, target: Option<String>) -> Self {
         match result {
-            Ok(response) => Self { response, target, error: None },
+            Ok(response) => Self { response, target, answer: None, error: None },
             Err(error) => Self { target, ..Self::failed(&error) },
         }
     }
@@ -288,6 +289,9 @@ where
 {
     let headers = O::reply_headers(&value);
     let mut response = O::Reply::respond(value)?;
+    if O::SPEC.created {
+        *response.status_mut() = StatusCode::CREATED;
+    }
     if O::SPEC.method == Method::HEAD {
         *response.body_mut() = body::empty();
         *response.status_mut() = StatusCode::OK;

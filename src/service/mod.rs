@@ -9,4 +9,5 @@ pub mod journal;
 pub mod messages;
 pub mod pairing;
 pub mod peers;
+pub mod tasks;
 pub mod transfer;

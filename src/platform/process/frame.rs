@@ -32,6 +32,10 @@ pub(super) fn encode(launch: &Launch) -> Result<Vec<u8>, SpawnError> {
     for arg in &launch.args {
         text("args", arg)?;
     }
+    text("unset", OsStr::new(&launch.unset.len().to_string()))?;
+    for name in &launch.unset {
+        text("unset", name)?;
+    }
     for (name, value) in &launch.env {
         text("env", name)?;
         text("env", value)?;
@@ -50,11 +54,13 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Launch> {
     let (program, cwd) = (texts.next()?, texts.next()?);
     let count = texts.next()?.to_str()?.parse().ok()?;
     let args: Vec<_> = texts.by_ref().take(count).collect();
+    let named = texts.next()?.to_str()?.parse().ok()?;
+    let unset: Vec<_> = texts.by_ref().take(named).collect();
     let mut env = Vec::new();
     while let Some(name) = texts.next() {
         env.push((name, texts.next()?));
     }
-    (args.len() == count).then(|| Launch { program, args, cwd: cwd.into(), env, open_stdin: false })
+    (args.len() == count && unset.len() == named).then(|| Launch { program, args, cwd: cwd.into(), env, unset, open_stdin: false })
 }
 
 /// An order to a supervisor.
@@ -165,6 +171,7 @@ mod tests {
             args: vec!["".into(), "a b".into(), OsString::from_vec(vec![0xff])],
             cwd: "/".into(),
             env: vec![("A".into(), "".into()), ("B".into(), "c=d".into())],
+            unset: vec!["C".into()],
             open_stdin: false,
         }
     }

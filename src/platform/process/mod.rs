@@ -61,6 +61,8 @@ pub struct Launch {
     pub cwd: PathBuf,
     /// Variables laid over the environment that the guard was started with.
     pub env: Vec<(OsString, OsString)>,
+    /// Names of variables that it does not get from that environment.
+    pub unset: Vec<OsString>,
     /// Whether it gets a pipe as standard input; else it reads end of file.
     pub open_stdin: bool,
 }

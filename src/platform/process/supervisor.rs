@@ -70,7 +70,11 @@ fn start(launch: &Launch, stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: Owned
         Found::Nothing => return Err(SpawnError::NoProgram),
     };
     let mut command = Command::new(program);
-    command.arg0(&launch.program).args(&launch.args).current_dir(&launch.cwd).envs(launch.env.iter().cloned());
+    command.arg0(&launch.program).args(&launch.args).current_dir(&launch.cwd);
+    for name in &launch.unset {
+        command.env_remove(name);
+    }
+    command.envs(launch.env.iter().cloned());
     command.process_group(0).stdin(stdin.map_or_else(Stdio::null, Stdio::from)).stdout(stdout).stderr(stderr);
     let child = command.spawn().map_err(|cause| match cause.kind() {
         // The program is there, so it is the interpreter in its first line that is missing.

@@ -20,7 +20,14 @@ pub(crate) const STUBBORN: &str = r#"
 "#;
 
 fn launch(program: &str, args: &[&str]) -> Launch {
-    Launch { program: program.into(), args: args.iter().map(Into::into).collect(), cwd: "/".into(), env: Vec::new(), open_stdin: false }
+    Launch {
+        program: program.into(),
+        args: args.iter().map(Into::into).collect(),
+        cwd: "/".into(),
+        env: Vec::new(),
+        unset: Vec::new(),
+        open_stdin: false,
+    }
 }
 
 fn shell(script: &str, args: &[&str]) -> Launch {

@@ -32,7 +32,7 @@ pub(super) fn launch(command: &Command, rules: &Execution, open_stdin: bool) -> 
     }
     args.extend(words.iter().map(OsString::from));
     let env = command.env.iter().flatten().map(|(name, value)| (name.into(), value.into())).collect();
-    Ok(Launch { program, args, cwd: folder(command.cwd.as_deref(), &host::home_dir()), env, open_stdin })
+    Ok(Launch { program, args, cwd: folder(command.cwd.as_deref(), &host::home_dir()), env, unset: Vec::new(), open_stdin })
 }
 
 fn validate(command: &Command) -> Result<()> {

@@ -1,0 +1,3 @@
+//! Agents at work: dispatched, watched, asked for, answered and stopped.
+
+pub mod agent;
