@@ -3,6 +3,7 @@
 mod context;
 mod message;
 mod straight;
+mod task;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use self::context::{Context, Store};
 pub use self::message::Message;
 pub use self::straight::Straight;
+pub use self::task::{Approve, Hook, Place, Question, Run, Task, Which};
 
 /// Use all of your machines as one: commands, files and shared state across a LAN.
 #[derive(Debug, Parser)]
@@ -71,6 +73,9 @@ pub enum Command {
     /// Send messages to other machines, read and acknowledge those that came.
     #[command(subcommand)]
     Message(Message),
+    /// Put coding agents to work, watch them, answer what they ask, and stop them.
+    #[command(subcommand)]
+    Task(Task),
     /// List the machines that this one knows, or change the list.
     Peers(Peers),
     /// Pair with another machine: without an address this one shows a code, with one it takes the other's.
@@ -88,6 +93,9 @@ pub enum Command {
     /// Give coding agents on this machine Loopsy's tools, or take them away.
     #[command(subcommand)]
     Mcp(Mcp),
+    /// Answer coding agents that Loopsy did not start, from wherever its people are.
+    #[command(subcommand)]
+    Hook(Hook),
     /// Show the audit log, or the daemon's own.
     Logs(Logs),
     /// Call an operation of the API by its name.

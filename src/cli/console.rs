@@ -133,6 +133,10 @@ impl Console {
     pub fn paint(&self, colour: Colour, text: &str) -> String {
         paint(self.colour, colour, text)
     }
+    /// The same for standard error.
+    pub fn paint_note(&self, colour: Colour, text: &str) -> String {
+        paint(self.err_colour, colour, text)
+    }
     fn tell(&self, text: &str) {
         // There is nobody to tell that standard error is gone.
         let _ = io::stderr().lock().write_all(text.as_bytes());

@@ -72,8 +72,8 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, demo, doctor, events, exec, init, key, logs, mcp, mcp_serve, message, pair, peers, shell,
-        start, status, stop, transfer,
+        api, config, connect, context, daemon, demo, doctor, events, exec, hook, init, key, logs, mcp, mcp_serve, message, pair, peers,
+        shell, start, status, stop, task, transfer,
     };
     match command {
         Command::Init(args) => init::run(session, &args),
@@ -93,6 +93,8 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Exec(args) => exec::run(session, &args),
         Command::Context(action) => context::run(session, action),
         Command::Message(action) => message::run(session, action),
+        Command::Task(action) => task::run(session, action),
+        Command::Hook(action) => hook::run(session, action),
         Command::Pair(args) => pair::run(session, &args),
         Command::Connect(args) => connect::run(session, &args),
         Command::Peers(args) => peers::run(session, args),

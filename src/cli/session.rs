@@ -16,12 +16,14 @@ pub struct Session {
     pub home: Home,
     /// Where to print.
     pub console: Console,
+    /// Whether more is to be told than usual.
+    pub is_verbose: bool,
 }
 
 impl Session {
     /// From the global flags.
     pub fn new(global: &Global, console: Console) -> Result<Self> {
-        Ok(Self { home: Home::locate(global.data_dir.as_deref())?, console })
+        Ok(Self { home: Home::locate(global.data_dir.as_deref())?, console, is_verbose: global.verbose > 0 })
     }
     /// The line to the own daemon; without one, an error that says how to start it.
     pub fn link(&self) -> Result<Link> {

@@ -7,6 +7,13 @@ pub fn leave() {
     let _ = rustix::process::setsid();
 }
 
+/// Forgets what was typed at the terminal and not read yet, a line that is not whole included.
+pub fn forget_typed() {
+    // Fails where standard input is no terminal, which then has nothing to forget.
+    #[cfg(unix)]
+    let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
+}
+
 /// Whether whoever read this process's standard output has gone away.
 #[cfg(unix)]
 pub fn reader_is_gone() -> bool {

@@ -62,7 +62,7 @@ pub fn in_one_line(error: &Error) -> String {
 }
 
 fn by_hand(agent: &Agent, words: &[String]) -> String {
-    server::line(&[&[agent.program.to_owned()], words].concat())
+    server::line(&[&[agent.known.program.to_owned()], words].concat())
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -71,13 +71,17 @@ fn owned(words: &[&str]) -> Vec<String> {
 
 fn installed(state: &State) -> Result<std::path::PathBuf> {
     let agent = state.agent;
-    let missing =
-        || Error::new(Code::AiTaskAgentNotFound, format!("{} is not installed: there is no {} on the PATH", agent.title, agent.program));
+    let missing = || {
+        Error::new(
+            Code::AiTaskAgentNotFound,
+            format!("{} is not installed: there is no {} on the PATH", agent.known.title, agent.known.program),
+        )
+    };
     state.program.clone().ok_or_else(missing)
 }
 
 fn unreadable(agent: &Agent, why: &str) -> Error {
-    Error::new(Code::Config, format!("the configuration of {} can't be read, so it is left as it is: {why}", agent.title))
+    Error::new(Code::Config, format!("the configuration of {} can't be read, so it is left as it is: {why}", agent.known.title))
 }
 
 /// Takes the registration out of a file, and leaves all else as it is.
@@ -105,7 +109,7 @@ fn call(agent: &Agent, program: &Path, words: &[String]) -> Result<()> {
     });
     // Registering is no reason to look for updates, nor to start a second process that a time limit would miss.
     command.envs([("DISABLE_AUTOUPDATER", "1"), ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"), ("GEMINI_CLI_NO_RELAUNCH", "true")]);
-    let failed = |what: String| Error::new(Code::Internal, format!("{} {what}", agent.program));
+    let failed = |what: String| Error::new(Code::Internal, format!("{} {what}", agent.known.program));
     match run_within(&mut command, PATIENCE).map_err(|error| failed(format!("can't be started: {}", io_words(&error))))? {
         None => Err(failed(format!("did not end within {} seconds", PATIENCE.as_secs()))),
         Some(ended) if ended.success => Ok(()),

@@ -12,9 +12,10 @@ mod toml;
 use std::path::PathBuf;
 
 pub use enrol::{add, in_one_line, remove};
-pub use server::Server;
+pub use server::{Server, line};
 pub use state::{Elsewhere, Fit, State};
 
+use crate::base::agents::{self, Agent as Known};
 use crate::platform::host;
 use crate::platform::process::which;
 use state::Entry;
@@ -25,12 +26,8 @@ const NAME: &str = "loopsy";
 /// A coding agent.
 #[derive(Debug)]
 pub struct Agent {
-    /// What it is called on the command line.
-    pub name: &'static str,
-    /// What people call it.
-    pub title: &'static str,
-    /// Its program.
-    program: &'static str,
+    /// Its names, its program, and how that is installed.
+    pub known: &'static Known,
     /// What its program is told to register the command that follows, for all folders.
     add: &'static [&'static str],
     /// Whether that replaces an earlier registration.
@@ -54,9 +51,7 @@ pub struct Agent {
 /// THE LIST of agents.
 pub static AGENTS: [Agent; 4] = [
     Agent {
-        name: "claude",
-        title: "Claude Code",
-        program: "claude",
+        known: &agents::CLAUDE,
         // The name comes first: an option that takes several values would eat it.
         add: &["mcp", "add", NAME, "--scope", "user", "--"],
         replaces: false,
@@ -69,9 +64,7 @@ pub static AGENTS: [Agent; 4] = [
         read: Entry::in_json,
     },
     Agent {
-        name: "codex",
-        title: "Codex",
-        program: "codex",
+        known: &agents::CODEX,
         add: &["mcp", "add", NAME, "--"],
         replaces: true,
         remove: Some(&["mcp", "remove", NAME]),
@@ -83,9 +76,7 @@ pub static AGENTS: [Agent; 4] = [
         read: Entry::in_toml,
     },
     Agent {
-        name: "gemini",
-        title: "Gemini CLI",
-        program: "gemini",
+        known: &agents::GEMINI,
         add: &["mcp", "add", "-s", "user", NAME],
         replaces: true,
         remove: Some(&["mcp", "remove", "-s", "user", NAME]),
@@ -97,9 +88,7 @@ pub static AGENTS: [Agent; 4] = [
         read: Entry::in_json,
     },
     Agent {
-        name: "opencode",
-        title: "opencode",
-        program: "opencode",
+        known: &agents::OPENCODE,
         add: &["mcp", "add", NAME, "--"],
         replaces: true,
         remove: None,
@@ -115,11 +104,11 @@ pub static AGENTS: [Agent; 4] = [
 impl Agent {
     /// The agent of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
-        AGENTS.iter().find(|agent| agent.name == name)
+        AGENTS.iter().find(|agent| agent.known.name == name)
     }
     /// Its program, if it is installed.
     fn program(&self) -> Option<PathBuf> {
-        which(self.program)
+        which(self.known.program)
     }
     /// The files in which it may be registered, those that count more first.
     fn files(&self) -> Vec<PathBuf> {

@@ -31,10 +31,18 @@ impl Server {
     /// # Errors
     /// When a path is not UTF-8, which the agents' files can't hold.
     pub fn command(&self) -> Result<Vec<String>> {
+        self.words(&["mcp-serve"])
+    }
+    /// This program with these words, for this data directory.
+    ///
+    /// # Errors
+    /// As [`Server::command`].
+    pub fn words(&self, words: &[&str]) -> Result<Vec<String>> {
         let text = |path: &std::path::Path| {
             path.to_str().map(str::to_owned).ok_or_else(|| Error::invalid(format!("{} has a name that is not UTF-8", path.display())))
         };
-        let mut command = vec![text(&self.program)?, "mcp-serve".into()];
+        let mut command = vec![text(&self.program)?];
+        command.extend(words.iter().map(|word| (*word).to_owned()));
         if Home::locate(None).ok().as_ref() != Some(&self.home) {
             command.extend(["--data-dir".into(), text(self.home.root())?]);
         }

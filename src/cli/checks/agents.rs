@@ -18,9 +18,9 @@ pub fn registrations(scene: &Scene) -> Vec<Finding> {
 
 fn registration(state: &State, server: &Server) -> Finding {
     let agent = state.agent;
-    let Some(complaint) = state.complaint(server) else { return Finding::ok(format!("registered with {}", agent.title)) };
-    let message = format!("{}: {complaint}", agent.title);
-    let fix = format!("loopsy mcp add --agent {}", agent.name);
+    let Some(complaint) = state.complaint(server) else { return Finding::ok(format!("registered with {}", agent.known.title)) };
+    let message = format!("{}: {complaint}", agent.known.title);
+    let fix = format!("loopsy mcp add --agent {}", agent.known.name);
     match state.fit(server) {
         Fit::Unreadable(_) => Finding::warn(message, format!("Correct that file, then: {fix}")),
         // Which one is meant is the user's to say.
@@ -29,7 +29,7 @@ fn registration(state: &State, server: &Server) -> Finding {
             let server = server.clone();
             Finding::warn(message, fix).repair(move || {
                 agents::add(agent, &server)?;
-                Ok(format!("registered with {}", agent.title))
+                Ok(format!("registered with {}", agent.known.title))
             })
         }
     }

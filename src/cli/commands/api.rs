@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use super::task::answer;
+use crate::api::Operation;
+use crate::api::tasks::TaskApprove;
 use crate::base::text::closest;
 use crate::base::{Error, Result};
 use crate::cli::Session;
@@ -31,6 +34,9 @@ pub fn run(session: &Session, args: &Api) -> Result<ExitCode> {
             None => error.hint("List them with: loopsy api"),
         }
     })?;
+    if operation.spec.name == TaskApprove::SPEC.name {
+        answer::permitted(session)?;
+    }
     let fields = match args.request.as_deref().map(serde_json::from_str::<Value>) {
         None => serde_json::Map::new(),
         Some(Ok(Value::Object(fields))) => fields,

@@ -13,7 +13,7 @@ use crate::platform::host;
 
 /// Creates what is missing and changes nothing that is there; registers with the coding agents that are installed.
 pub fn run(session: &Session, args: &app::Init) -> Result<ExitCode> {
-    let Session { home, console } = session;
+    let Session { home, console, .. } = session;
     home.create()?.iter().for_each(|warning| console.warn(warning));
     let (node_id, warning) = identity::load_or_create(home)?;
     warning.iter().for_each(|warning| console.warn(warning));
@@ -43,8 +43,8 @@ fn register(session: &Session) -> Vec<&'static str> {
     let wanting = wanting.filter(|state| matches!(state.fit(&server), Fit::Missing | Fit::Gone));
     let added = wanting.filter_map(|state| match agents::add(state.agent, &server) {
         Ok(_) => {
-            session.console.note(format!("Registered with {}", state.agent.title));
-            Some(state.agent.name)
+            session.console.note(format!("Registered with {}", state.agent.known.title));
+            Some(state.agent.known.name)
         }
         Err(error) => {
             session.console.warn(agents::in_one_line(&error));

@@ -46,8 +46,8 @@ fn add(session: &Session, meant: &[&'static Agent]) -> Result<ExitCode> {
     let one = |agent: &&'static Agent| (*agent, agents::add(agent, &server));
     let tried: Vec<_> = meant.iter().map(one).collect();
     let outcomes = settle(session, tried, |agent, command| {
-        session.console.note(format!("Registered with {}; it has the tools when it is started anew", agent.title));
-        Outcome { agent: agent.name, registered: true, command: Some(command), problem: None }
+        session.console.note(format!("Registered with {}; it has the tools when it is started anew", agent.known.title));
+        Outcome { agent: agent.known.name, registered: true, command: Some(command), problem: None }
     })?;
     let done = outcomes.iter().any(|outcome| outcome.registered);
     finish(session, &outcomes, done)
@@ -57,8 +57,8 @@ fn remove(session: &Session, meant: &[&'static Agent]) -> Result<ExitCode> {
     let tried: Vec<_> = meant.iter().map(|agent| (*agent, agents::remove(agent))).collect();
     let outcomes = settle(session, tried, |agent, was_there| {
         let words = if was_there { "is no longer" } else { "was not" };
-        session.console.note(format!("Loopsy {words} registered with {}", agent.title));
-        Outcome { agent: agent.name, registered: false, command: None, problem: None }
+        session.console.note(format!("Loopsy {words} registered with {}", agent.known.title));
+        Outcome { agent: agent.known.name, registered: false, command: None, problem: None }
     })?;
     let done = outcomes.iter().all(|outcome| outcome.problem.is_none());
     finish(session, &outcomes, done)
@@ -77,7 +77,7 @@ fn settle<T>(
         Ok(done) => told(agent, done),
         Err(problem) => {
             session.console.warn(agents::in_one_line(&problem));
-            Outcome { agent: agent.name, registered: false, command: None, problem: Some(problem) }
+            Outcome { agent: agent.known.name, registered: false, command: None, problem: Some(problem) }
         }
     });
     Ok(each.collect())
@@ -119,7 +119,7 @@ fn status(session: &Session, meant: &[&'static Agent]) -> Result<ExitCode> {
     let rows: Vec<_> = states.iter().map(|state| row(state, &server)).collect();
     session.console.table(&["AGENT", "PROGRAM", "LOOPSY"], &rows)?;
     for (state, place) in states.iter().flat_map(|state| state.elsewhere.iter().map(move |place| (state, place))) {
-        let (title, folder) = (state.agent.title, place.folder.display());
+        let (title, folder) = (state.agent.known.title, place.folder.display());
         session.console.note(format!("{title} has a registration of scope {} in {folder} too, which is left as it is", place.scope));
     }
     Ok(ExitCode::SUCCESS)
@@ -129,7 +129,7 @@ fn shown<'a>(state: &'a State, server: &Server) -> Shown<'a> {
     let entry = state.entry.as_ref().ok().and_then(Option::as_ref);
     let fit = state.fit(server);
     Shown {
-        agent: state.agent.name,
+        agent: state.agent.known.name,
         installed: state.program.is_some(),
         program: state.program.as_deref(),
         registered: entry.is_some(),
@@ -145,5 +145,5 @@ fn row(state: &State, server: &Server) -> Vec<String> {
     let program = state.program.as_ref().map_or_else(|| "not installed".into(), |program| program.display().to_string());
     let entry = state.entry.iter().flatten().next();
     let registered = || entry.map(|entry| format!("registered: {}", entry.line())).unwrap_or_default();
-    vec![state.agent.name.into(), program, state.complaint(server).unwrap_or_else(registered)]
+    vec![state.agent.known.name.into(), program, state.complaint(server).unwrap_or_else(registered)]
 }

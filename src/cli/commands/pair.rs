@@ -60,7 +60,7 @@ enum Own {
 impl Pairing<'_> {
     /// Starts the daemon where there is none, and somebody agrees.
     fn have_daemon(&self) -> Result<()> {
-        let Session { home, console } = self.session;
+        let Session { home, console, .. } = self.session;
         let missing = match self.session.link() {
             Err(error) if error.code == Code::NotRunning => error,
             other => return other.map(drop),

@@ -32,7 +32,7 @@ pub fn restart(session: &Session) -> Result<ExitCode> {
 }
 
 fn start(session: &Session) -> Result<ExitCode> {
-    let Session { home, console } = session;
+    let Session { home, console, .. } = session;
     let port = config_file::load(&home.config())?.config.server.port;
     if let Some(running) = Instance::running(home) {
         console.note(format!("Daemon is running already (process {}, port {})", running.pid, running.address.port()));
