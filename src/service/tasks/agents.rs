@@ -36,10 +36,13 @@ pub fn dialogue(config: &AiTasks, agent: &str, start: Start) -> Result<Box<dyn D
     Ok(Box::new(Acp::new(start, invocation, quirks)))
 }
 
-/// What is known of an agent by its name: its title, its program, how that is installed.
-pub fn known(agent: &str) -> Option<&'static Agent> {
-    let speak_acp = KNOWN.iter().map(|(known, _)| *known);
-    std::iter::once(&agents::CLAUDE).chain(speak_acp).find(|known| known.name == agent)
+/// How an agent is installed, as a hint.
+pub fn how_to_install(agent: &str) -> String {
+    let mut known = std::iter::once(&agents::CLAUDE).chain(KNOWN.iter().map(|(known, _)| *known));
+    match known.find(|known| known.name == agent) {
+        Some(known) => format!("Install it there with: {}", known.install),
+        None => "Install it there.".into(),
+    }
 }
 
 /// How an agent is started that is known, and in what it differs.
@@ -126,9 +129,7 @@ mod tests {
     fn each_agent_is_started_in_its_own_way() {
         let start = Start { model: Some("m".into()), additional_args: vec!["--more".into()], ..Start::default() };
         assert_eq!(invoked("claude", start.clone()).program, "claude");
-        assert!(
-            known("codex").is_some_and(|codex| codex.install.ends_with("codex-acp")) && known("claude").is_some() && known("x").is_none()
-        );
+        assert!(how_to_install("codex").ends_with("codex-acp") && how_to_install("claude").ends_with("claude-code"));
         let gemini = invoked("gemini", start.clone());
         assert_eq!((gemini.program.as_str(), gemini.args.join(" ").as_str()), ("gemini", "--model=m --acp --more"));
         let opencode = invoked("opencode", start.clone());
