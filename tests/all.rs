@@ -12,4 +12,5 @@ mod pairing;
 mod property;
 mod sim;
 mod support;
+mod tasks;
 mod wire;

@@ -119,6 +119,9 @@ pub struct Status {
     pub jobs: JobCounts,
     /// The context store.
     pub context: ContextCounts,
+    /// Tasks of agents, told to the owner (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ai_tasks: Option<TaskCounts>,
     /// Messages, told to the owner (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<MessageCounts>,
@@ -137,6 +140,18 @@ pub struct Status {
     /// What the owner should know: an ignored setting, a file that was set aside (ours).
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// Tasks of agents.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskCounts {
+    /// Those whose agent works, or waits for an answer.
+    pub active: u32,
+    /// Those that wait for their turn.
+    pub pending: u32,
+    /// All that are kept.
+    pub total: u32,
 }
 
 /// The certificate that a daemon shows.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use approval::{Approval, ApprovalKind, Remember, Resolved, Suggestion};
 pub use event::{TaskEvent, TaskEventType};
@@ -106,7 +106,7 @@ impl Operation for TaskCreate {
     const SPEC: Spec = Spec::post("task.create", "/ai-tasks").permit(Permission::AiTasks).quota(Quota::Execute).created().compat();
     type Reply = One<Task>;
     fn example() -> Self {
-        Self { prompt: "Run the tests and mend what fails".into(), cwd: Some("~/project".into()), ..Self::default() }
+        Self { prompt: "Run the tests and mend what fails".into(), cwd: Some("/home/ann/project".into()), ..Self::default() }
     }
     fn target(&self) -> Option<&str> {
         Some(self.agent.as_deref().unwrap_or(USUAL_AGENT))
@@ -363,7 +363,7 @@ pub struct TaskApprove {
     pub message: Option<String>,
     /// What it may do instead: the tool's whole input (ours; Claude Code alone).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated_input: Option<Value>,
+    pub updated_input: Option<Map<String, Value>>,
     /// For how long the answer holds; for this once unless given (ours). From a peer never `always`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remember: Option<Remember>,
@@ -427,17 +427,17 @@ pub struct TaskPrompted {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskHook {
     /// What the agent tells its hook, as it tells it (Claude Code's `PermissionRequest`).
-    pub input: Value,
+    pub input: Map<String, Value>,
+    /// Seconds to wait for an answer; as long as `aiTasks.approvalTimeout`, which is the most, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<u64>,
 }
 impl Operation for TaskHook {
     const SPEC: Spec = Spec::post("task.hook", "/ai-tasks/permission-request");
     type Reply = One<TaskHooked>;
     fn example() -> Self {
-        let asked = serde_json::json!({
-            "hook_event_name": "PermissionRequest", "session_id": example_id(), "cwd": "/home/ann",
-            "tool_name": "Bash", "tool_input": { "command": "make" }
-        });
-        Self { input: asked }
+        let asked = [("hook_event_name", "PermissionRequest"), ("session_id", "2f1c8d5a"), ("cwd", "/home/ann"), ("tool_name", "Bash")];
+        Self { input: asked.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(), wait: Some(0) }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Coding agents by their names: what people call each, which program it is, and how it is installed.
 
+/// Variable that tells whoever runs inside of an agent which task that is.
+pub const TASK_VARIABLE: &str = "LOOPSY_TASK";
+
 /// A coding agent that Loopsy knows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -22,6 +25,3 @@ pub const CODEX: Agent = Agent { name: "codex", title: "Codex", program: "codex"
 pub const GEMINI: Agent = Agent { name: "gemini", title: "Gemini CLI", program: "gemini", install: "npm install -g @google/gemini-cli" };
 /// opencode.
 pub const OPENCODE: Agent = Agent { name: "opencode", title: "opencode", program: "opencode", install: "npm install -g opencode-ai" };
-/// Codex as it speaks ACP: a program of its own.
-pub const CODEX_ACP: Agent =
-    Agent { name: "codex", title: "Codex", program: "codex-acp", install: "npm install -g @agentclientprotocol/codex-acp" };

@@ -44,6 +44,10 @@ impl Error {
         self.hint = Some(hint.into());
         self
     }
+    /// Message and hint in one line, for where there is no room for two.
+    pub fn in_one_line(&self) -> String {
+        self.hint.iter().fold(self.message.clone(), |message, hint| format!("{message}. {hint}"))
+    }
     /// Adds data for programs.
     pub fn details(mut self, details: Value) -> Self {
         self.details = Some(details);

@@ -66,6 +66,12 @@ impl<T> Replay<T> {
         self.append(&mut log, number, make(number), weight);
         number
     }
+    /// The events that are kept after a number.
+    pub fn kept(&self, since: u64) -> Vec<Arc<T>> {
+        let log = lock(&self.log);
+        let at = log.events.partition_point(|(number, _, _)| *number <= since);
+        log.events.range(at..).map(|(_, event, _)| event.clone()).collect()
+    }
     /// The number of the last kept event before the first one that is `beyond`; events are in an order in which none that is
     /// comes before one that is not.
     pub fn before(&self, beyond: impl Fn(&T) -> bool) -> u64 {

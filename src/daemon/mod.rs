@@ -11,6 +11,7 @@ mod pairing;
 mod peers;
 pub mod routes;
 pub mod run;
+mod tasks;
 mod transfer;
 
 pub use node::BUILD;
@@ -33,6 +34,7 @@ use crate::service::journal::Journal;
 use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::peers::Peers;
+use crate::service::tasks::Tasks;
 use crate::service::transfer::Transfer;
 
 /// What a daemon is made of.
@@ -49,6 +51,7 @@ pub struct Daemon {
     messages: Messages,
     peers: Peers,
     pairing: Pairing,
+    tasks: Tasks,
     transfer: Transfer,
     /// Simulations have none.
     discovery: Option<Discovery>,

@@ -8,6 +8,9 @@ use crate::api::messages::{MessageAck, MessageAcks, MessageInbox, MessageOutbox,
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
 use crate::api::pairing::{PairCancel, PairConfirm, PairConnect, PairExchange, PairFinish, PairInitiate, PairStart, PairStatus};
 use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, PeerPing, PeerRemove, PeerRename, PeerRevoke};
+use crate::api::tasks::{
+    TaskApprove, TaskCreate, TaskDelete, TaskEvents, TaskGet, TaskHook, TaskInterrupt, TaskList, TaskPrompt, TaskStream,
+};
 use crate::api::transfer::{TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TreePull, TreePut};
 use crate::http::Routes;
 
@@ -36,6 +39,16 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<MessageAck>()
         .serve::<MessageOutbox>()
         .serve::<MessageAcks>()
+        .serve::<TaskCreate>()
+        .serve::<TaskList>()
+        .serve::<TaskGet>()
+        .serve::<TaskDelete>()
+        .serve::<TaskStream>()
+        .serve::<TaskEvents>()
+        .serve::<TaskApprove>()
+        .serve::<TaskPrompt>()
+        .serve::<TaskInterrupt>()
+        .serve::<TaskHook>()
         .serve::<PeerList>()
         .serve::<PeerAdd>()
         .serve::<PeerRemove>()

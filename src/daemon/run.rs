@@ -38,6 +38,7 @@ use crate::service::journal::{self, Journal};
 use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::peers::Peers;
+use crate::service::tasks::Tasks;
 use crate::service::transfer::Transfer;
 
 /// How often the configuration file is looked at.
@@ -126,6 +127,8 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let messages = Messages::start(context.clone(), peers.clone(), settings.clone(), identity.clone(), journal.clone(), &services);
     let arrived = messages.clone();
 
+    let guard = Arc::new(guard);
+    let tasks = Tasks::start(&home, guard.clone(), settings.clone(), trust.clone(), journal.clone(), &services);
     let paths = Paths::new(settings.clone(), host::home_dir(), home.data_directories());
     let transfer = Transfer::new(paths, settings.clone(), journal.clone());
 
@@ -150,6 +153,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         watched: services.stopping(),
         peers,
         pairing,
+        tasks,
         transfer,
         discovery,
         private: home.root().to_owned(),
@@ -252,7 +256,7 @@ impl Running {
         let Self { daemon, accepting, connections, services, store, discovery, log, instance, .. } = self;
         accepting.stop(GRACE).await;
         // Jobs take up to three seconds when they ignore the polite signal; their streams end with them.
-        daemon.jobs.stop().await;
+        tokio::join!(daemon.jobs.stop(), daemon.tasks.stop());
         let mut left = services.stop(GRACE).await;
         // The store writes what it accepted and ends its watches; without that no connection with a watch would drain.
         left.extend(store.stop(GRACE).await);

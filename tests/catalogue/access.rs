@@ -11,7 +11,7 @@ use crate::support::sim::{OWNER, Sim};
 pub const OPEN: [&str; 5] = ["GET /health", "POST /pair/initiate", "POST /pair/exchange", "POST /pair/finish", "POST /pair/cancel"];
 
 /// The operations of peers, each with the permission that it takes; all others are the owner's.
-pub const PEERS: [(&str, Option<&str>); 21] = [
+pub const PEERS: [(&str, Option<&str>); 30] = [
     ("GET /identity", None),
     ("GET /status", None),
     ("POST /peers/handshake", None),
@@ -28,6 +28,15 @@ pub const PEERS: [(&str, Option<&str>); 21] = [
     ("POST /transfer/manifest", Some("transfer")),
     ("POST /transfer/tree/pull", Some("transfer")),
     ("PUT /transfer/tree", Some("transfer")),
+    ("POST /ai-tasks", Some("ai-tasks")),
+    ("GET /ai-tasks", Some("ai-tasks")),
+    ("GET /ai-tasks/{taskId}", Some("ai-tasks")),
+    ("DELETE /ai-tasks/{taskId}", Some("ai-tasks")),
+    ("GET /ai-tasks/{taskId}/stream", Some("ai-tasks")),
+    ("GET /ai-tasks/{taskId}/events", Some("ai-tasks")),
+    ("POST /ai-tasks/{taskId}/approve", Some("ai-tasks")),
+    ("POST /ai-tasks/{taskId}/prompt", Some("ai-tasks")),
+    ("POST /ai-tasks/{taskId}/interrupt", Some("ai-tasks")),
     ("PUT /context/{key}", Some("context")),
     ("GET /context/{key}", Some("context")),
     ("DELETE /context/{key}", Some("context")),
@@ -36,7 +45,7 @@ pub const PEERS: [(&str, Option<&str>); 21] = [
 ];
 
 /// Those of them that the Node version has too.
-pub const COMPAT: [&str; 15] = [
+pub const COMPAT: [&str; 22] = [
     "GET /identity",
     "GET /status",
     "POST /peers/handshake",
@@ -47,6 +56,13 @@ pub const COMPAT: [&str; 15] = [
     "POST /transfer/push",
     "POST /transfer/pull",
     "POST /transfer/list",
+    "POST /ai-tasks",
+    "GET /ai-tasks",
+    "GET /ai-tasks/{taskId}",
+    "DELETE /ai-tasks/{taskId}",
+    "GET /ai-tasks/{taskId}/stream",
+    "GET /ai-tasks/{taskId}/events",
+    "POST /ai-tasks/{taskId}/approve",
     "PUT /context/{key}",
     "GET /context/{key}",
     "DELETE /context/{key}",

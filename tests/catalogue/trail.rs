@@ -82,7 +82,8 @@ fn marked(encoded: &Encoded, mark: &str) -> Option<Vec<u8>> {
     let mut body: Value = serde_json::from_slice(encoded.body.as_ref()?).unwrap();
     body["surprise"] = mark.into();
     for (field, value) in body.as_object_mut().unwrap() {
-        if !["command", "path", "sourcePath", "address", "name", "nodeId", "hostname", "to"].contains(&field.as_str()) && value.is_string()
+        if !["command", "path", "sourcePath", "address", "name", "nodeId", "hostname", "to", "agent", "requestId"].contains(&field.as_str())
+            && value.is_string()
         {
             *value = mark.into();
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use loopsy::home::Home;
@@ -13,6 +13,11 @@ use super::netns::Space;
 /// The program that is tried: `LOOPSY_BIN`, or the one that was built with the tests.
 pub fn binary() -> PathBuf {
     std::env::var_os("LOOPSY_BIN").map_or_else(|| env!("CARGO_BIN_EXE_loopsy").into(), PathBuf::from)
+}
+
+/// The agent that plays scripts (tests/fake_agent), which is built with the tests.
+pub fn fake_agent() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_loopsy")).with_file_name("examples").join("fake-agent")
 }
 
 /// The variables that say where a coding agent keeps its files.
@@ -84,12 +89,23 @@ impl Program {
             .args(args)
             .env("LOOPSY_DATA_DIR", self.home().root())
             .env("HOME", self.folder.path())
-            .env("PATH", path_without_agents())
+            .env("PATH", self.search_path())
             .stdin(Stdio::null());
         AGENT_FOLDERS.iter().for_each(|variable| {
             command.env_remove(variable);
         });
         command
+    }
+    /// Where programs are looked for: first in a folder of this home's own, then where there is no coding agent.
+    fn search_path(&self) -> OsString {
+        let folders: Vec<PathBuf> = std::env::split_paths(&path_without_agents()).collect();
+        std::env::join_paths(std::iter::once(self.folder.path().join("bin")).chain(folders)).unwrap()
+    }
+    /// Installs a program under a name: the agent that plays scripts unless another is given.
+    pub fn install(&self, name: &str, program: Option<&Path>) {
+        let bin = self.folder.path().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        std::os::unix::fs::symlink(program.map_or_else(fake_agent, Path::to_owned), bin.join(name)).unwrap();
     }
     pub fn run(&self, args: &[&str]) -> Ran {
         Ran::of(self.command(args).output().unwrap())

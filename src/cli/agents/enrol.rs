@@ -56,11 +56,6 @@ pub fn remove(agent: &'static Agent) -> Result<bool> {
     Ok(true)
 }
 
-/// A failure and what to do about it, where several are told.
-pub fn in_one_line(error: &Error) -> String {
-    error.hint.iter().fold(error.message.clone(), |message, hint| format!("{message}. {hint}"))
-}
-
 fn by_hand(agent: &Agent, words: &[String]) -> String {
     server::line(&[&[agent.known.program.to_owned()], words].concat())
 }

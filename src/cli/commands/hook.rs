@@ -31,7 +31,7 @@ pub fn run(session: &Session, action: Hook) -> Result<ExitCode> {
 /// Answers an agent. Whatever goes wrong, there is no opinion, and the agent asks in its own terminal.
 fn permission(session: &Session) -> Result<()> {
     let output = opinion(session).unwrap_or_else(|error| {
-        session.console.warn(format!("nobody was asked through Loopsy: {}", printable(&agents::in_one_line(&error))));
+        session.console.warn(format!("nobody was asked through Loopsy: {}", printable(&error.in_one_line())));
         json!({})
     });
     session.console.json_line(&output)
@@ -39,11 +39,11 @@ fn permission(session: &Session) -> Result<()> {
 
 fn opinion(session: &Session) -> Result<Value> {
     let text = input::text(std::io::stdin().lock(), "standard input", LONGEST)?;
-    let input: Value = serde_json::from_str(&text).map_err(|cause| Error::invalid(format!("standard input is not JSON: {cause}")))?;
+    let input = serde_json::from_str(&text).map_err(|cause| Error::invalid(format!("standard input is not JSON: {cause}")))?;
     if std::env::var_os(OURS).is_some() {
         return Ok(json!({}));
     }
-    let hooked = session.wait(async { session.link()?.call(&TaskHook { input }).await })?;
+    let hooked = session.wait(async { session.link()?.call(&TaskHook { input, wait: None }).await })?;
     Ok(if hooked.output.is_object() { hooked.output } else { json!({}) })
 }
 

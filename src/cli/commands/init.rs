@@ -47,7 +47,7 @@ fn register(session: &Session) -> Vec<&'static str> {
             Some(state.agent.known.name)
         }
         Err(error) => {
-            session.console.warn(agents::in_one_line(&error));
+            session.console.warn(error.in_one_line());
             None
         }
     });

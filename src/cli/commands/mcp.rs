@@ -76,7 +76,7 @@ fn settle<T>(
     let each = tried.into_iter().map(|(agent, result)| match result {
         Ok(done) => told(agent, done),
         Err(problem) => {
-            session.console.warn(agents::in_one_line(&problem));
+            session.console.warn(problem.in_one_line());
             Outcome { agent: agent.known.name, registered: false, command: None, problem: Some(problem) }
         }
     });

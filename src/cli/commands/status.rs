@@ -69,6 +69,7 @@ mod tests {
             peers: PeerCounts { total: 3, online: 2, offline: 1 },
             jobs: JobCounts { active: 1, total: 7 },
             context: ContextCounts { entries: 5 },
+            ai_tasks: None,
             messages: Some(MessageCounts { unread: 2, queued: 0 }),
             build: None,
             tls: true,

@@ -36,6 +36,8 @@ use handle::{Feed, Source, Stage};
 use table::Table;
 use watch::Watch;
 
+pub(in crate::service) use request::{failure, folder};
+
 pub use handle::{Ended, JobHandle, Output, PIECE, Remote};
 pub use utf8::Decoder;
 
@@ -50,7 +52,7 @@ pub enum Input {
 
 /// The service that runs commands.
 pub struct Jobs {
-    guard: Guard,
+    guard: Arc<Guard>,
     settings: Settings,
     workers: Workers,
     table: Arc<Table>,
@@ -61,7 +63,7 @@ pub struct Jobs {
 
 impl Jobs {
     /// Runs commands below this guard, by the rules that hold at each start.
-    pub fn new(guard: Guard, settings: Settings, workers: Workers, journal: Journal) -> Self {
+    pub fn new(guard: Arc<Guard>, settings: Settings, workers: Workers, journal: Journal) -> Self {
         let table = Arc::new(Table::new(journal));
         Self { guard, settings, workers, table, stopping: CancellationToken::new(), alive: TaskTracker::new() }
     }

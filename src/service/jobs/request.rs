@@ -53,7 +53,7 @@ fn validate(command: &Command) -> Result<()> {
 }
 
 /// The folder that is meant: relative ones, and `~`, start at the home folder.
-fn folder(cwd: Option<&str>, home: &Path) -> PathBuf {
+pub(in crate::service) fn folder(cwd: Option<&str>, home: &Path) -> PathBuf {
     match cwd.unwrap_or_default() {
         "" | "~" => home.into(),
         cwd => home.join(cwd.strip_prefix("~/").unwrap_or(cwd)),
@@ -66,7 +66,7 @@ pub(super) fn time_limit(command: &Command, rules: &Execution) -> Option<Duratio
 }
 
 /// Tells why nothing was started.
-pub(super) fn failure(error: SpawnError, command: &Command, launch: &Launch) -> Error {
+pub(in crate::service) fn failure(error: SpawnError, command: &Command, launch: &Launch) -> Error {
     let failed = |message: String| Error::new(Code::ExecFailed, message);
     let (program, cwd) = (launch.program.to_string_lossy(), launch.cwd.display());
     match error {

@@ -16,7 +16,7 @@ pub(crate) fn jobs_with(change: impl FnOnce(&mut Config)) -> Jobs {
     let mut config = Config::default();
     config.execution.denylist.clear();
     change(&mut config);
-    Jobs::new(Guard::start().unwrap(), Settings::new(config), Workers::default(), Journal::default())
+    Jobs::new(std::sync::Arc::new(Guard::start().unwrap()), Settings::new(config), Workers::default(), Journal::default())
 }
 
 pub(crate) fn jobs() -> Jobs {

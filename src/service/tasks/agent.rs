@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::api::tasks::{Approval, PermissionMode, Remember, TaskEventType};
+use crate::api::tasks::{Approval, PermissionMode, Remember, Resolved, TaskEventType};
 use crate::base::Result;
 
 /// Longest line that is taken from an agent, bytes: pictures travel in them.
@@ -117,6 +117,21 @@ pub struct Decision {
     pub suggestion: Option<String>,
     /// Of a question: each question's text with its answer.
     pub answers: Option<std::collections::BTreeMap<String, String>>,
+}
+
+impl Decision {
+    /// The same with something to say where it is a no without a word.
+    pub fn with_a_reason(mut self, by: &str) -> Self {
+        if !self.approved {
+            self.message.get_or_insert_with(|| format!("Denied by {by}."));
+        }
+        self
+    }
+    /// How it settles a question, as readers are told.
+    pub fn resolved(&self, request_id: String, by: String) -> Resolved {
+        let Self { approved, message, remember, input, .. } = self.clone();
+        Resolved { request_id, approved, by, message, remember, remembered: None, edited: input.is_some() }
+    }
 }
 
 /// What comes of an answer.

@@ -8,6 +8,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,8 +20,6 @@ use crate::base::{Error, Result, agents};
 use permission::Question;
 use words::Words;
 
-/// Most questions that are open at once; further ones are refused.
-const MOST_OPEN: usize = 100;
 /// Most bytes of lines that open questions came in.
 const MOST_OPEN_BYTES: usize = 128 * 1024 * 1024;
 /// Most bytes that are told of a line that is not JSON.
@@ -227,7 +226,7 @@ impl Claude {
             return vec![trouble("it asked twice under one id; the first question stands")];
         }
         let open_bytes: usize = self.open.values().map(|open| open.size).sum();
-        if self.open.len() >= MOST_OPEN || open_bytes.saturating_add(size) > MOST_OPEN_BYTES {
+        if open_bytes.saturating_add(size) > MOST_OPEN_BYTES {
             return vec![trouble("it asks too much at once"), refuse(id, "too many questions are open")];
         }
         let Some(tool) = request["tool_name"].as_str().filter(|tool| !tool.is_empty()) else {
@@ -281,6 +280,8 @@ impl Claude {
             #[serde(rename = "type")]
             kind: String,
             request_id: String,
+            #[serde(rename = "request")]
+            _request: IgnoredAny,
         }
         if let Ok(request) = serde_json::from_slice::<Request>(line)
             && request.kind == "control_request"

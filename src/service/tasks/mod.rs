@@ -1,6 +1,480 @@
 //! Agents at work: dispatched, watched, asked for, answered and stopped.
+//!
+//! ```text
+//! Tasks ── Worker (one a task) ── Session (one a run of the program) ── Dialogue (what is said, and what it means)
+//!             └ Live: the task, its log of events and the way to its worker, shared with all who ask
+//! ```
 
-pub mod acp;
 pub mod agent;
-pub mod agents;
-pub mod claude;
+mod agents;
+mod approvals;
+mod attend;
+mod claude;
+mod cut;
+mod live;
+mod log;
+mod record;
+mod rules;
+mod session;
+mod table;
+mod work;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::node::TaskCounts;
+use crate::api::tasks::{
+    Task, TaskApprove, TaskCreate, TaskDone, TaskEvent, TaskEventType, TaskHistory, TaskPrompt, TaskPrompted, TaskStatus, TaskStream,
+    Tasks as Listing, USUAL_AGENT,
+};
+use crate::api::{Caller, Events, Permission};
+use crate::base::workers::{Workers, blocking};
+use crate::base::{Code, Error, Result, clock, id};
+use crate::home::Home;
+use crate::home::settings::Settings;
+use crate::home::trust::Trust;
+use crate::platform::process::{Guard, KILL_AFTER, which};
+use crate::service::journal::Journal;
+
+use agent::{Decision, Start};
+use live::{Live, Order};
+use log::Log;
+use record::{Record, Shelf};
+use table::Table;
+use work::{Fate, Tools, Worker, with_rules};
+
+/// Why a task has failed that a daemon's end has cut off.
+const RESTARTED: &str = "daemon restarted";
+
+/// The service that puts agents to work. Clones are the same.
+#[derive(Clone)]
+pub struct Tasks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    table: Table,
+    shelf: Shelf,
+    tools: Tools,
+    journal: Journal,
+    trust: Trust,
+    workers: Workers,
+    /// Counts tasks whose agent is not wholly gone yet.
+    alive: TaskTracker,
+}
+
+impl Tasks {
+    /// Takes up the tasks of a home: what had not begun waits again, and what was cut off has failed.
+    pub fn start(home: &Home, guard: Arc<Guard>, settings: Settings, trust: Trust, journal: Journal, workers: &Workers) -> Self {
+        let tools = Tools { guard, settings: settings.clone(), root: home.root().to_owned(), stopping: CancellationToken::new() };
+        let shelf = Shelf::of(home);
+        let inner = Inner { table: Table::default(), shelf, tools, journal, trust, workers: workers.clone(), alive: TaskTracker::new() };
+        let tasks = Self { inner: Arc::new(inner) };
+        tasks.take_up();
+        let (watching, mut changes) = (tasks.clone(), settings.changes());
+        workers.spawn_until_stop("dispatchers of tasks", async move {
+            while changes.changed().await.is_ok() {
+                watching.cancel_what_is_no_longer_permitted();
+            }
+        });
+        tasks
+    }
+
+    fn take_up(&self) {
+        let Inner { shelf, table, journal, .. } = &*self.inner;
+        let mut records = shelf.all();
+        records.sort_by_key(|record| record.task.started_at);
+        for mut record in records {
+            if record.task.status == TaskStatus::Pending && !record.begun {
+                self.admit_again(record);
+                continue;
+            }
+            if !record.task.status.has_ended() {
+                let log = self.log(&record.task.task_id, true);
+                let fate = Fate { status: TaskStatus::Failed, error: Some(RESTARTED.into()), exit_code: None };
+                finish(&mut record.task, &fate);
+                log.close(told(&fate));
+                record.task.last_event = log.last();
+                if let Err(error) = shelf.write(&record) {
+                    tracing::warn!("a task can't be kept: {error}");
+                }
+                live::tell(journal, record.task.status.name(), &record.task);
+            }
+            table.insert_ended(&record);
+        }
+        self.start_what_may();
+    }
+
+    /// A task that waited when the daemon ended.
+    fn admit_again(&self, record: Record) {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let log = Arc::new(self.log(&record.task.task_id, true));
+        let live = Arc::new(Live::new(record, log, sender, self.inner.shelf.clone(), self.inner.journal.clone()));
+        self.inner.table.wait(live, orders);
+    }
+
+    fn log(&self, task_id: &str, is_written: bool) -> Log {
+        Log::open(&self.inner.shelf.folder(task_id), task_id, &self.inner.tools.settings.get().ai_tasks, is_written)
+    }
+
+    /// Puts an agent to work.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` naming the field, `AUTH_FORBIDDEN` for what only the owner may ask for, `AI_TASK_CLAUDE_NOT_FOUND`,
+    /// `AI_TASK_MAX_CONCURRENT`, `SHUTTING_DOWN`.
+    pub async fn create(&self, caller: &Caller, op: TaskCreate) -> Result<Task> {
+        let config = self.inner.tools.settings.get();
+        let start = rules::start(&op, caller, &config.ai_tasks)?;
+        let agent = op.agent.clone().unwrap_or_else(|| USUAL_AGENT.into());
+        self.check_installed(&agent, &start)?;
+        if let Some(session) = &start.resume {
+            self.check_session(caller, session)?;
+        }
+        let now = clock::now();
+        let task = Task {
+            task_id: id::job(),
+            prompt: op.prompt.clone(),
+            started_at: now,
+            updated_at: now,
+            from_node_id: caller.node_id.clone(),
+            model: op.model.clone(),
+            session_id: op.resume_session_id.clone(),
+            agent,
+            name: op.name.clone(),
+            peer: caller.peer().map(str::to_owned),
+            cwd: start.cwd.to_string_lossy().into_owned(),
+            permission_mode: start.mode,
+            untrusted: start.untrusted,
+            ..Task::default()
+        };
+        let may_wait = op.queue.unwrap_or_default();
+        let record = Record { task, request: op, legacy: record::is_legacy(caller), rules: Vec::new(), begun: false };
+        let task = self.admit(record, start, may_wait).await?;
+        let _ = caller.job.set(task.task_id.clone());
+        Ok(task)
+    }
+
+    /// Finds a place for a task, or lets it wait.
+    async fn admit(&self, record: Record, start: Start, may_wait: bool) -> Result<Task> {
+        self.refuse_at_the_end()?;
+        let Inner { table, shelf, journal, tools, .. } = &*self.inner;
+        let limits = &tools.settings.get().ai_tasks;
+        let task_id = record.task.task_id.clone();
+        table.reserve(&task_id, limits, may_wait)?;
+        let (sender, orders) = mpsc::unbounded_channel();
+        let saved = shelf.save(record.clone()).await;
+        let opened = match saved {
+            Ok(()) => self.opened(&task_id).await,
+            Err(error) => Err(error),
+        };
+        let log = opened.inspect_err(|_| table.give_back(&task_id))?;
+        let live = Arc::new(Live::new(record, Arc::new(log), sender, shelf.clone(), journal.clone()));
+        live.tell("created");
+        if table.seat(&live, limits) {
+            self.launch(live.clone(), orders, start);
+        } else {
+            live.log.push(TaskEventType::Status, json!({ "status": TaskStatus::Pending }));
+            table.wait(live.clone(), orders);
+            // Somebody may have ended meanwhile.
+            self.start_what_may();
+        }
+        Ok(live.task())
+    }
+
+    async fn opened(&self, task_id: &str) -> Result<Log> {
+        let (tasks, task_id) = (self.clone(), task_id.to_owned());
+        blocking(move || tasks.log(&task_id, true)).await
+    }
+
+    fn launch(&self, live: Arc<Live>, orders: mpsc::UnboundedReceiver<Order>, start: Start) {
+        let (tasks, tools) = (self.clone(), self.inner.tools.clone());
+        let work = async move {
+            let worker = Worker { live: live.clone(), orders, tools, start };
+            let fate = worker.run().await;
+            tasks.ended(&live, &fate).await;
+        };
+        self.inner.workers.spawn("task", self.inner.alive.track_future(work));
+    }
+
+    async fn ended(&self, live: &Arc<Live>, fate: &Fate) {
+        live.change(|task| finish(task, fate));
+        live.save_ended().await;
+        // Whoever hears of the end and asks then finds it ended.
+        self.inner.table.end(live, || live.log.close(told(fate)));
+        live.is_gone();
+        live.tell(fate.status.name());
+        self.start_what_may();
+        self.forget_what_is_old().await;
+    }
+
+    /// Starts what waits, as far as there is room.
+    fn start_what_may(&self) {
+        let config = self.inner.tools.settings.get();
+        while let Some((live, orders)) = self.inner.table.next(&config.ai_tasks).filter(|_| !self.inner.tools.stopping.is_cancelled()) {
+            let record = live.record();
+            match self.start_again(&record) {
+                Ok(start) => self.launch(live, orders, start),
+                Err(error) => {
+                    let tasks = self.clone();
+                    let fate = Fate { status: TaskStatus::Failed, error: Some(error.in_one_line()), exit_code: None };
+                    self.inner.workers.spawn("task", async move { tasks.ended(&live, &fate).await });
+                }
+            }
+        }
+    }
+
+    /// What a task that was judged when it was dispatched is started for: its folder may be gone since, and its dispatcher.
+    fn start_again(&self, record: &Record) -> Result<Start> {
+        if !self.is_permitted(record) {
+            return Err(Error::new(Code::AuthForbidden, "its dispatcher may not put agents to work here any more"));
+        }
+        let caller = rules::dispatcher(record);
+        let start = rules::start(&record.request, &caller, &self.inner.tools.settings.get().ai_tasks)?;
+        Ok(with_rules(Start { untrusted: record.task.untrusted, ..start }, &record.rules))
+    }
+
+    fn is_permitted(&self, record: &Record) -> bool {
+        let config = self.inner.tools.settings.get();
+        record.task.peer.as_ref().is_none_or(|peer| {
+            let is_known = record.legacy || config.auth.allowed_keys.contains_key(peer);
+            is_known && self.inner.trust.permissions_of(peer).contains(&Permission::AiTasks)
+        })
+    }
+
+    fn cancel_what_is_no_longer_permitted(&self) {
+        for live in self.inner.table.live() {
+            if !self.is_permitted(&live.record()) {
+                self.cancel(&live, "the owner, who no longer permits its dispatcher to put agents to work");
+            }
+        }
+        self.start_what_may();
+    }
+
+    fn cancel(&self, live: &Arc<Live>, by: &str) {
+        live.end(by);
+        if self.inner.table.stops_waiting(live) {
+            let (tasks, live) = (self.clone(), live.clone());
+            let fate = Fate { status: TaskStatus::Cancelled, error: Some(format!("cancelled by {by}")), exit_code: None };
+            self.inner.workers.spawn("task", async move { tasks.ended(&live, &fate).await });
+        }
+    }
+
+    fn check_installed(&self, agent: &str, start: &Start) -> Result<()> {
+        let dialogue = agents::dialogue(&self.inner.tools.settings.get().ai_tasks, agent, start.clone())?;
+        let program = dialogue.invocation().program;
+        if program.contains('/') || which(&program).is_some() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::AiTaskAgentNotFound,
+            format!("{agent} is not installed here: there is no {program} on the PATH of the daemon"),
+        )
+        .hint(agents::how_to_install(agent)))
+    }
+
+    /// A peer goes on with sessions of its own: others hold what others said.
+    fn check_session(&self, caller: &Caller, session: &str) -> Result<()> {
+        let is_own = |task: &Task| task.session_id.as_deref() == Some(session);
+        if caller.is_owner()
+            || rules::is_trusted(caller, &self.inner.tools.settings.get().ai_tasks)
+            || self.inner.table.seen_by(caller).iter().any(is_own)
+        {
+            return Ok(());
+        }
+        Err(Error::new(Code::AuthForbidden, format!("{} dispatched no task with that session", caller.name()))
+            .hint("A peer can go on with the sessions of its own tasks."))
+    }
+
+    fn refuse_at_the_end(&self) -> Result<()> {
+        if self.inner.tools.stopping.is_cancelled() {
+            return Err(Error::new(Code::ShuttingDown, "the daemon is shutting down"));
+        }
+        Ok(())
+    }
+
+    /// The tasks that are this caller's to see, newest first.
+    pub fn list(&self, caller: &Caller) -> Listing {
+        Listing { tasks: self.inner.table.seen_by(caller) }
+    }
+
+    /// A task, whole.
+    ///
+    /// # Errors
+    /// `AI_TASK_NOT_FOUND`, also for one that is somebody else's.
+    pub async fn get(&self, caller: &Caller, task_id: &str) -> Result<Task> {
+        match self.inner.table.find(caller, task_id)? {
+            Some(live) => Ok(live.task()),
+            None => Ok(self.record(task_id).await?.task),
+        }
+    }
+
+    async fn record(&self, task_id: &str) -> Result<Record> {
+        self.inner.shelf.load(task_id).await?.ok_or_else(|| table::unknown(task_id))
+    }
+
+    async fn read(&self, caller: &Caller, task_id: &str) -> Result<Arc<Log>> {
+        if let Some(live) = self.inner.table.find(caller, task_id)? {
+            return Ok(live.log.clone());
+        }
+        let (tasks, id) = (self.clone(), task_id.to_owned());
+        let log = Arc::new(blocking(move || tasks.log(&id, false)).await?);
+        // It may have been gone on with while the file was read.
+        Ok(self.inner.table.find(caller, task_id)?.map_or(log, |live| live.log.clone()))
+    }
+
+    /// Follows a task from an event on.
+    ///
+    /// # Errors
+    /// `AI_TASK_NOT_FOUND`.
+    pub async fn stream(&self, caller: &Caller, op: &TaskStream, stopping: CancellationToken) -> Result<Events<TaskEvent>> {
+        Ok(self.read(caller, &op.task_id).await?.follow(op.since, stopping))
+    }
+
+    /// What is kept of what a task did.
+    ///
+    /// # Errors
+    /// `AI_TASK_NOT_FOUND`.
+    pub async fn events(&self, caller: &Caller, task_id: &str, since: Option<u64>) -> Result<TaskHistory> {
+        let events = self.read(caller, task_id).await?.kept(since);
+        Ok(TaskHistory { count: events.len() as u64, events })
+    }
+
+    /// Answers what an agent asks.
+    ///
+    /// # Errors
+    /// `AI_TASK_NOT_FOUND`, `AI_TASK_NO_PENDING_APPROVAL`, `INVALID_REQUEST`, `AUTH_FORBIDDEN`.
+    pub async fn approve(&self, caller: &Caller, op: TaskApprove) -> Result<TaskDone> {
+        rules::answer(&op, caller, &self.inner.tools.settings.get().ai_tasks)?;
+        let Some(live) = self.inner.table.find(caller, &op.task_id)? else { return Err(session::nothing_waits()) };
+        let TaskApprove { task_id, request_id, approved, message, updated_input, remember, suggestion, answers } = op;
+        let remember = remember.unwrap_or_default();
+        let decision = Decision { approved, message, input: updated_input.map(Value::Object), remember, suggestion, answers };
+        let by = caller.name().to_owned();
+        let answered = order(&live, |reply| Order::Answer { request_id, decision, by, reply }).await;
+        answered.unwrap_or_else(|| Err(session::nothing_waits())).map(|()| done(task_id))
+    }
+
+    /// Tells the agent of a task more.
+    ///
+    /// # Errors
+    /// `AI_TASK_NOT_FOUND`, `INVALID_REQUEST`, `AI_TASK_ALREADY_COMPLETED` where there is no session to go on with,
+    /// `AI_TASK_MAX_CONCURRENT`.
+    pub async fn prompt(&self, caller: &Caller, op: TaskPrompt) -> Result<TaskPrompted> {
+        rules::prompt(&op.prompt)?;
+        self.refuse_at_the_end()?;
+        if let Some(live) = self.inner.table.find(caller, &op.task_id)? {
+            let (since, text) = (live.log.last(), op.prompt.clone());
+            match order(&live, |reply| Order::Prompt { text, reply }).await {
+                Some(told) => return told.map(|()| TaskPrompted { success: true, task_id: op.task_id, since, resumed: false }),
+                // It was about to end, and has ended now.
+                None => live.gone().await,
+            }
+        }
+        self.go_on(caller, op).await
+    }
+
+    /// Goes on with a task that has ended.
+    async fn go_on(&self, caller: &Caller, op: TaskPrompt) -> Result<TaskPrompted> {
+        let TaskPrompt { task_id, prompt } = op;
+        let mut record = self.record(&task_id).await?;
+        let Some(session) = record.task.session_id.clone().filter(|_| !record.task.watched) else {
+            return Err(Error::new(Code::AiTaskAlreadyCompleted, "the task has ended before its agent had a session to go on with")
+                .hint("Dispatch another: loopsy task run"));
+        };
+        let start = Start { prompt: prompt.clone(), resume: Some(session), ..self.start_again(&record)? };
+        self.check_installed(&record.task.agent, &start)?;
+        let Inner { table, shelf, journal, tools, .. } = &*self.inner;
+        let log = Arc::new(self.opened(&task_id).await?);
+        let since = log.last();
+        let task = &mut record.task;
+        (task.status, task.completed_at, task.error, task.exit_code) = (TaskStatus::Running, None, None, None);
+        task.updated_at = clock::now();
+        let (sender, orders) = mpsc::unbounded_channel();
+        let live = Arc::new(Live::new(record, log, sender, shelf.clone(), journal.clone()));
+        table.revive(caller, &live, &tools.settings.get().ai_tasks)?;
+        live.log.push(TaskEventType::Status, json!({ "status": TaskStatus::Running, "prompt": prompt }));
+        self.launch(live, orders, start);
+        Ok(TaskPrompted { success: true, task_id, since, resumed: true })
+    }
+
+    /// Has the agent of a task stop what it does.
+    ///
+    /// # Errors
+    /// `AI_TASK_NOT_FOUND`, `AI_TASK_ALREADY_COMPLETED`.
+    pub async fn interrupt(&self, caller: &Caller, task_id: &str) -> Result<TaskDone> {
+        let over = || Error::new(Code::AiTaskAlreadyCompleted, "the task has ended");
+        let live = self.inner.table.find(caller, task_id)?.ok_or_else(over)?;
+        if live.task().status == TaskStatus::Pending {
+            self.cancel(&live, caller.name());
+            return Ok(done(task_id.to_owned()));
+        }
+        order(&live, |reply| Order::Interrupt { reply }).await.unwrap_or_else(|| Err(over())).map(|()| done(task_id.to_owned()))
+    }
+
+    /// Cancels a task that has not ended; forgets one that has.
+    ///
+    /// # Errors
+    /// `AI_TASK_NOT_FOUND`.
+    pub async fn delete(&self, caller: &Caller, task_id: &str) -> Result<TaskDone> {
+        if let Some(live) = self.inner.table.find(caller, task_id)? {
+            self.cancel(&live, caller.name());
+            return Ok(done(task_id.to_owned()));
+        }
+        if let Some(task) = self.inner.table.forget(task_id) {
+            self.inner.shelf.remove(task_id).await?;
+            live::tell(&self.inner.journal, "deleted", &task);
+        }
+        Ok(TaskDone { deleted: true, ..done(task_id.to_owned()) })
+    }
+
+    /// How many work, wait and are kept.
+    pub fn counts(&self) -> TaskCounts {
+        self.inner.table.counts()
+    }
+
+    async fn forget_what_is_old(&self) {
+        let config = self.inner.tools.settings.get();
+        let old: HashSet<String> = self.inner.table.forget_old(&config.ai_tasks);
+        for task_id in old {
+            if let Err(error) = self.inner.shelf.remove(&task_id).await {
+                tracing::warn!("an old task can't be deleted: {error}");
+            }
+        }
+    }
+
+    /// Ends all agents and all they started, waits until nothing is left, and starts no others. Gives up after four seconds;
+    /// the guard still ends what is left then.
+    pub async fn stop(&self) {
+        self.inner.tools.stopping.cancel();
+        self.inner.alive.close();
+        let _ = tokio::time::timeout(KILL_AFTER + Duration::from_secs(1), self.inner.alive.wait()).await;
+    }
+}
+
+/// Tells a worker; nothing where it has ended.
+async fn order(live: &Live, make: impl FnOnce(oneshot::Sender<Result<()>>) -> Order) -> Option<Result<()>> {
+    let (reply, answer) = oneshot::channel();
+    live.orders.send(make(reply)).ok()?;
+    answer.await.ok()
+}
+
+fn done(task_id: String) -> TaskDone {
+    TaskDone { success: true, task_id, deleted: false }
+}
+
+fn finish(task: &mut Task, fate: &Fate) {
+    let now = clock::now();
+    (task.status, task.error, task.exit_code) = (fate.status, fate.error.clone(), fate.exit_code);
+    (task.updated_at, task.completed_at, task.pid) = (now, Some(now), None);
+    (task.pending_approval, task.pending_approvals) = (None, Vec::new());
+}
+
+fn told(fate: &Fate) -> serde_json::Value {
+    json!({ "status": fate.status, "exitCode": fate.exit_code, "error": fate.error })
+}

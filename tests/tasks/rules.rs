@@ -1,0 +1,80 @@
+//! What a peer may ask of an agent, and what an agent gets.
+
+use loopsy::api::tasks::{PermissionMode, TaskCreate, TaskStatus};
+use loopsy::base::Code;
+use loopsy::home::Home;
+use serde_json::json;
+
+use super::{Watched, assert_failed, node, pair, playing};
+use crate::support::sim::{OWNER, pair_key};
+
+/// known fault 39
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_gets_what_the_owner_allows_and_can_be_trusted_with_more() {
+    let pair = pair(json!({}));
+    let (leo, owner) = (pair.leo.link().via("kai"), pair.kai.link());
+    let widest = || TaskCreate { permission_mode: Some(PermissionMode::BypassPermissions), ..playing(json!([{ "text": "{{args}}" }])) };
+    let asked = [
+        widest(),
+        TaskCreate { additional_args: Some(vec!["--mcp-config=x".into()]), ..playing(json!([])) },
+        TaskCreate { untrusted: Some(false), ..playing(json!([])) },
+        TaskCreate { resume_session_id: Some("0b7f2d9e-0000-4000-8000-000000000000".into()), ..playing(json!([])) },
+    ];
+    for op in asked {
+        assert_eq!(leo.call(&op).await.unwrap_err().code, Code::AuthForbidden, "{op:?}");
+    }
+    let mut own = Watched::dispatch(&owner, widest()).await;
+    own.end().await;
+    assert!(own.text().contains("--permission-mode=bypassPermissions") && !own.text().contains("--setting-sources"), "{}", own.text());
+    let mut theirs = Watched::dispatch(&leo, playing(json!([{ "text": "{{args}}" }]))).await;
+    theirs.end().await;
+    assert!(theirs.text().contains("--permission-mode=default") && theirs.text().contains("--strict-mcp-config"), "{}", theirs.text());
+    pair.kai.program.ok(&["config", "set", "aiTasks.trustedPeers", "[leo]"]);
+    let mut trusted = Watched::dispatch(&leo, widest()).await;
+    assert_eq!(trusted.end().await.status, TaskStatus::Completed);
+}
+
+/// known faults 23 and 34: no key is in an agent's arguments, its environment or what is kept of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_gets_no_key_and_nothing_of_another_agents_environment() {
+    let kai = node(json!({}));
+    let link = kai.link();
+    let mut task = Watched::dispatch(&link, playing(json!([{ "text": "{{args}}\n{{env}}" }]))).await;
+    task.end().await;
+    let said = task.text();
+    assert!(said.contains(&format!("LOOPSY_TASK={}", task.id)) && said.contains("LOOPSY_DATA_DIR="), "{said}");
+    let kept = std::fs::read_dir(Home::at(kai.program.home().root()).tasks().join(&task.id)).unwrap();
+    let kept: String = kept.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    for secret in [OWNER.to_owned(), pair_key("kai", "leo"), "<fake>".into()] {
+        assert!(!said.contains(&secret), "{secret}");
+    }
+    assert!(!kept.contains(OWNER) && kept.contains("<fake>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_loses_its_permission_loses_its_tasks() {
+    let pair = pair(json!({}));
+    let (leo, owner) = (pair.leo.link().via("kai"), pair.kai.link());
+    let theirs = leo.call(&playing(json!([{ "hang": true }]))).await.unwrap();
+    let own = owner.call(&playing(json!([{ "hang": true }]))).await.unwrap();
+    let mut theirs = Watched::follow(&owner, theirs.task_id, 0).await;
+    pair.kai.program.ok(&["config", "set", "auth.permissions.leo", "[context]"]);
+    let ended = theirs.end().await;
+    assert!(ended.status == TaskStatus::Cancelled && ended.error.as_deref().unwrap().contains("owner"), "{ended:?}");
+    let own = Watched::follow(&owner, own.task_id, 0).await;
+    assert_eq!(own.task().await.status, TaskStatus::Running);
+    assert_eq!(leo.call(&playing(json!([]))).await.unwrap_err().code, Code::AuthForbidden);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_can_not_be_started_fails_with_its_reason() {
+    let kai = node(json!({}));
+    let broken = kai.program.folder().join("broken");
+    std::fs::write(&broken, "#!/no/such/interpreter\n").unwrap();
+    std::fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::remove_file(kai.program.folder().join("bin/claude")).unwrap();
+    kai.program.install("claude", Some(&broken));
+    let link = kai.link();
+    let mut task = Watched::dispatch(&link, playing(json!([]))).await;
+    assert_failed(&task.end().await, "claude is not a program that may be run here");
+}
