@@ -25,3 +25,6 @@ pub const CODEX: Agent = Agent { name: "codex", title: "Codex", program: "codex"
 pub const GEMINI: Agent = Agent { name: "gemini", title: "Gemini CLI", program: "gemini", install: "npm install -g @google/gemini-cli" };
 /// opencode.
 pub const OPENCODE: Agent = Agent { name: "opencode", title: "opencode", program: "opencode", install: "npm install -g opencode-ai" };
+/// Codex as it speaks ACP: a program of its own.
+pub const CODEX_ACP: Agent =
+    Agent { name: "codex", title: "Codex", program: "codex-acp", install: "npm install -g @agentclientprotocol/codex-acp" };

@@ -3,6 +3,7 @@
 use loopsy::api::tasks::{PermissionMode, TaskCreate, TaskStatus};
 use loopsy::base::Code;
 use loopsy::home::Home;
+use loopsy::platform::files;
 use serde_json::json;
 
 use super::{Watched, assert_failed, node, pair, playing};
@@ -70,7 +71,7 @@ async fn a_peer_that_loses_its_permission_loses_its_tasks() {
 async fn an_agent_that_can_not_be_started_fails_with_its_reason() {
     let kai = node(json!({}));
     let broken = kai.program.folder().join("broken");
-    std::fs::write(&broken, "#!/no/such/interpreter\n").unwrap();
+    files::write_private(&broken, b"#!/no/such/interpreter\n").unwrap();
     std::fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::remove_file(kai.program.folder().join("bin/claude")).unwrap();
     kai.program.install("claude", Some(&broken));

@@ -8,7 +8,6 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -280,8 +279,6 @@ impl Claude {
             #[serde(rename = "type")]
             kind: String,
             request_id: String,
-            #[serde(rename = "request")]
-            _request: IgnoredAny,
         }
         if let Ok(request) = serde_json::from_slice::<Request>(line)
             && request.kind == "control_request"

@@ -5,6 +5,7 @@
 //!             └ Live: the task, its log of events and the way to its worker, shared with all who ask
 //! ```
 
+mod acp;
 pub mod agent;
 mod agents;
 mod approvals;
