@@ -4,6 +4,7 @@ use clap::{CommandFactory, Parser};
 
 use super::app::{App, Command};
 use super::*;
+use crate::api::tasks::PermissionMode;
 
 fn parse(line: &str) -> Result<App, clap::Error> {
     App::try_parse_from(std::iter::once("loopsy").chain(line.split_whitespace()))
@@ -47,6 +48,24 @@ fn nested_commands_are_commands() {
     }
     assert!(matches!(parse("peers").unwrap().command, Command::Peers(app::Peers { action: None })));
     assert!(parse("context set k -1").is_ok());
+}
+#[test]
+fn a_task_is_for_this_machine_or_for_the_peer_that_is_named_first() {
+    let run = |line: &str| match parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).command {
+        Command::Task(app::Task::Run(run)) => run,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(run("task run prompt").words, ["prompt"]);
+    let given = run("task run --mode accept-edits --arg --verbose --arg -x --untrusted=false -t 5m -d kai -");
+    assert_eq!((given.words, given.args), (vec!["kai".to_owned(), "-".into()], vec!["--verbose".to_owned(), "-x".into()]));
+    assert_eq!((given.mode, given.untrusted, given.detach), (Some(PermissionMode::AcceptEdits), Some(false), true));
+    assert_eq!(run("task run --untrusted prompt").untrusted, Some(true));
+    for mode in PermissionMode::ALL {
+        assert_eq!(run(&format!("task run --mode {} x", mode.name())).mode, Some(mode));
+    }
+    for wrong in ["task", "task run", "task run a b c", "task run --mode all x", "task approve", "task prompt 2f1c", "hook", "hook x"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
 }
 #[test]
 fn global_flags_stand_anywhere() {

@@ -85,7 +85,7 @@ pub enum Task {
 #[command(override_usage = "loopsy task run [OPTIONS] [PEER] <PROMPT>")]
 pub struct Run {
     /// The peer to work on, this machine unless given; then what the agent is to do, `-` to read that from standard input.
-    #[arg(required = true, num_args = 1..=2, value_names = ["PEER", "PROMPT"])]
+    #[arg(required = true, num_args = 1..=2, value_name = "PEER PROMPT")]
     pub words: Vec<String>,
     /// Which agent: claude, codex, gemini, opencode, or one of `aiTasks.agents` over there; claude unless given.
     #[arg(long)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::api::tasks::TaskHook;
+use crate::base::agents::TASK_VARIABLE;
 use crate::base::text::printable;
 use crate::base::{Error, Result};
 use crate::cli::agents::{self, Server};
@@ -16,8 +17,6 @@ use crate::home::config_file;
 const LONGEST: u64 = 16 * 1024 * 1024;
 /// Seconds for which an agent waits beyond the time after which the daemon answers by itself.
 const GRACE: u64 = 60;
-/// Says that an agent was started by Loopsy, which hears its questions already.
-const OURS: &str = "LOOPSY_TASK";
 
 /// Carries out the command.
 pub fn run(session: &Session, action: Hook) -> Result<ExitCode> {
@@ -40,7 +39,8 @@ fn permission(session: &Session) -> Result<()> {
 fn opinion(session: &Session) -> Result<Value> {
     let text = input::text(std::io::stdin().lock(), "standard input", LONGEST)?;
     let input = serde_json::from_str(&text).map_err(|cause| Error::invalid(format!("standard input is not JSON: {cause}")))?;
-    if std::env::var_os(OURS).is_some() {
+    // Of an agent that Loopsy started the questions are heard already.
+    if std::env::var_os(TASK_VARIABLE).is_some() {
         return Ok(json!({}));
     }
     let hooked = session.wait(async { session.link()?.call(&TaskHook { input, wait: None }).await })?;

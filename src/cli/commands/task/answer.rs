@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::place::{Place, beginning, short};
 use super::words::{questions, wants};
 use crate::api::tasks::{Approval, Task, TaskApprove};
+use crate::base::agents::TASK_VARIABLE;
 use crate::base::error::io_words;
 use crate::base::text::{one_line, printable};
 use crate::base::{Code, Error, Result};
@@ -15,7 +16,7 @@ use crate::cli::{Session, input};
 use crate::home::config_file;
 
 /// Variables that are set inside of an agent.
-const INSIDE_OF_AGENTS: [&str; 3] = ["LOOPSY_TASK", "CLAUDECODE", "AI_AGENT"];
+const INSIDE_OF_AGENTS: [&str; 3] = [TASK_VARIABLE, "CLAUDECODE", "AI_AGENT"];
 /// Most bytes of another input.
 const LONGEST: u64 = 16 * 1024 * 1024;
 /// Characters of a question that is repeated.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::words::wants;
 use crate::api::tasks::{Approval, ApprovalKind, Remember, Suggestion, TaskApprove};
@@ -135,13 +135,17 @@ impl Asked {
     }
     /// The answer where the input was changed; nothing of it is sent where it is the same.
     pub fn edited(&self, input: Value) -> Step {
-        self.approve(None, Some(input).filter(|input| *input != self.approval.tool_input))
+        match input {
+            same if same == self.approval.tool_input => self.approve(None, None),
+            Value::Object(input) => self.approve(None, Some(input)),
+            _ => Step::Again("Nothing was sent: the input of a tool is a JSON object.".into()),
+        }
     }
-    fn approve(&self, choice: Option<&Choice>, updated_input: Option<Value>) -> Step {
+    fn approve(&self, choice: Option<&Choice>, updated_input: Option<Map<String, Value>>) -> Step {
         Step::Send(Box::new(TaskApprove {
             request_id: self.approval.request_id.clone(),
             approved: true,
-            updated_input: updated_input.and_then(|input| input.as_object().cloned()),
+            updated_input,
             remember: choice.map(|choice| choice.remember),
             suggestion: choice.map(|choice| choice.suggestion.id.clone()),
             ..TaskApprove::default()
@@ -375,6 +379,7 @@ mod tests {
         let asked = Asked::new(bash(Vec::new()), true);
         assert_eq!(sent(asked.edited(json!({"command":"ls"}))).updated_input.unwrap()["command"], "ls");
         assert_eq!(sent(asked.edited(asked.input().clone())).updated_input, None, "what was not changed is not sent");
+        assert!(matches!(asked.edited(json!("ls")), Step::Again(_)), "what can't be sent is no yes to what was asked");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::place::{Place, short, shorts};
 use super::question::lines;
-use super::words::{dollars, flat, kept_lines, wants};
-use crate::api::tasks::{Task, TaskList, TaskStatus};
+use super::words::{dollars, flat, kept_lines, turns, wants};
+use crate::api::tasks::{Remember, Suggestion, Task, TaskList, TaskStatus};
 use crate::base::text::{one_line, printable};
 use crate::base::{Result, clock, units};
 use crate::cli::console::{Colour, Console};
@@ -60,12 +60,25 @@ pub fn show(place: Place<'_>, task: &Task) -> Result<()> {
         for line in lines(asked) {
             console.line(format!("  {line}"))?;
         }
+        for suggestion in &asked.suggestions {
+            console.line(format!("  {}", remembers(suggestion)))?;
+        }
         console.line(format!("Answer     {}", place.command(&["approve", short(&task.task_id), short(&asked.request_id)])))?;
     }
     if let Some(result) = &task.result {
         console.line(format!("\n{}", kept_lines(result.trim_end())))?;
     }
     Ok(())
+}
+
+/// What could be remembered with an answer, for how long, and by which id.
+fn remembers(suggestion: &Suggestion) -> String {
+    let span = match suggestion.remember {
+        Remember::Always => "session or always",
+        Remember::Session | Remember::Once => "session",
+    };
+    let wider = if suggestion.wider { "; more than what is asked for" } else { "" };
+    format!("suggestion {}: {} ({span}{wider})", one_line(&suggestion.id, SHOWN), one_line(&suggestion.label, SHOWN * 4))
 }
 
 fn summary(task: &Task, now: u64, console: &Console) -> Vec<(&'static str, String)> {
@@ -77,7 +90,7 @@ fn summary(task: &Task, now: u64, console: &Console) -> Vec<(&'static str, Strin
     };
     let agent = [Some(task.agent.clone()), task.model.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let trust = if task.untrusted { "; the folder's own settings are left alone" } else { "" };
-    let took_turns = task.turns.map(|turns| format!("{turns} turns"));
+    let took_turns = task.turns.map(turns);
     let cost = [task.cost.map(dollars), took_turns].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let fields = [
         ("Task", Some(task.task_id.clone())),
@@ -89,7 +102,7 @@ fn summary(task: &Task, now: u64, console: &Console) -> Vec<(&'static str, Strin
         ("Session", task.session_id.clone()),
         ("Cost", Some(cost).filter(|cost| !cost.is_empty())),
         ("Error", task.error.clone()),
-        ("Prompt", Some(flat(task.prompt.trim(), SHOWN * 4))),
+        ("Prompt", Some(flat(task.prompt.trim(), SHOWN * 4)).filter(|prompt| !prompt.is_empty())),
     ];
     let mut lines = vec![("Status", format!("{status}{took}"))];
     lines.extend(fields.into_iter().filter_map(|(name, text)| Some((name, printable(&text?)))));
@@ -125,6 +138,15 @@ mod tests {
         let rows = rows(&[task("1f1c8d5a-55f1"), named], 61_000);
         assert_eq!(rows[0], ["1f1c8d5a", "pending", "claude", "1 m 0 s", "owner", "Mend it\u{fffd}[2J"]);
         assert_eq!(rows[1], ["2f1c8d5a", "cancelled", "claude", "1 m 0 s", "leo", "nightly"]);
+    }
+    #[test]
+    fn what_could_be_remembered_is_named_by_its_id() {
+        let suggestion = |remember, wider| Suggestion { id: "2".into(), label: "Bash(ls\u{1b} *)".into(), remember, wider };
+        assert_eq!(remembers(&suggestion(Remember::Always, false)), "suggestion 2: Bash(ls\u{fffd} *) (session or always)");
+        assert_eq!(
+            remembers(&suggestion(Remember::Session, true)),
+            "suggestion 2: Bash(ls\u{fffd} *) (session; more than what is asked for)"
+        );
     }
     #[test]
     fn a_summary_says_how_it_is_and_obeys_nothing() {

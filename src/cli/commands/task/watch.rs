@@ -170,32 +170,30 @@ impl<'a> Desk<'a> {
         self.typist.line().await
     }
     fn take(&mut self, event: &TaskEvent) -> Result<()> {
-        let is_question = matches!(event.kind, TaskEventType::PermissionRequest | TaskEventType::Question);
-        let was_asking = self.is_asking();
-        if was_asking && !is_question {
-            self.console().note("");
-        }
+        let shown = self.open.front().filter(|_| self.attended).map(|asked| asked.request_id().to_owned());
         match event.kind {
             TaskEventType::PermissionRequest | TaskEventType::Question => return self.ask(event),
             TaskEventType::PermissionResolved => {
                 let resolved: Resolved = serde_json::from_value(event.data.clone()).unwrap_or_default();
-                let was_shown = self.open.front().is_some_and(|asked| asked.request_id() == resolved.request_id);
                 self.open.retain(|asked| asked.request_id() != resolved.request_id);
-                self.teller.tell(event)?;
-                if was_shown {
-                    self.show();
-                    return Ok(());
-                }
             }
             TaskEventType::Exit => {
                 self.open.clear();
                 self.status = outcome(&event.data);
-                self.teller.tell(event)?;
             }
-            _ => self.teller.tell(event)?,
+            _ => {}
         }
-        if was_asking {
-            self.prompt();
+        let Some(shown) = shown else { return self.teller.tell(event) };
+        let lines = self.teller.telling.tell(event);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        // The cursor is behind the question.
+        self.console().note("");
+        self.teller.print(lines)?;
+        match self.open.front() {
+            Some(asked) if asked.request_id() == shown => self.prompt(),
+            _ => self.show(),
         }
         Ok(())
     }
@@ -252,11 +250,11 @@ impl<'a> Desk<'a> {
             Step::Again(why) => self.console().note(why),
             Step::Next => self.open.front().into_iter().flat_map(Asked::parts).for_each(|line| self.console().note(line)),
             Step::Edit => match edit(&self.place.session.home, asked.input()).await {
-                Ok(input) => {
-                    if let Step::Send(answer) = asked.edited(input) {
-                        return self.send(*answer).await;
-                    }
-                }
+                Ok(input) => match asked.edited(input) {
+                    Step::Send(answer) => return self.send(*answer).await,
+                    Step::Again(why) => self.console().note(why),
+                    Step::Next | Step::Edit | Step::Leave => {}
+                },
                 Err(error) => self.console().failure(&error),
             },
             Step::Send(answer) => return self.send(*answer).await,

@@ -247,13 +247,18 @@ fn ended(exit: &Value, turn: &Value) -> String {
     };
     let why = exit["error"].as_str().map(|error| format!(": {}", one_line(error, SHOWN * 4))).unwrap_or_default();
     let took = turn["durationMs"].as_u64().map(|span| format!("in {}", units::duration(Duration::from_millis(span))));
-    let turns = turn["turns"].as_u64().map(|turns| format!("{turns} {}", if turns == 1 { "turn" } else { "turns" }));
+    let turns = turn["turns"].as_u64().map(turns);
     let cost = turn["cost"].as_f64().map(dollars);
     let session = turn["sessionId"].as_str().map(|session| format!("session {}", one_line(session, NAME)));
     let more: Vec<String> = [turns, cost, session].into_iter().flatten().collect();
     let took = took.map(|took| format!(" {took}")).unwrap_or_default();
     let rest = if more.is_empty() { String::new() } else { format!(", {}", more.join(", ")) };
     if why.is_empty() { format!("{how}{took}{rest}") } else { format!("{how}{took}{rest}{why}") }
+}
+
+/// How often the model was asked.
+pub fn turns(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "turn" } else { "turns" })
 }
 
 /// What something cost.
