@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::base::Error;
 use crate::base::text::{one_line, printable};
+use crate::base::{Error, Result};
 
 /// What a tool answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,14 @@ const LONGEST: [usize; 5] = [96 * 1024, 16 * 1024, 4 * 1024, 1024, 200];
 const SAID: usize = 1000;
 
 impl Done {
+    /// An answer and its words, within bounds.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR` where it can't be written as JSON.
+    pub fn of(answer: &impl Serialize, text: String) -> Result<Self> {
+        let structured = serde_json::to_value(answer).map_err(|cause| Error::internal("a result is not JSON", cause))?;
+        Ok(Self { structured, text }.bounded())
+    }
     /// The same within bounds: what another machine answers may have any size.
     pub fn bounded(mut self) -> Self {
         for longest in LONGEST {
@@ -55,7 +64,17 @@ fn shorten(value: &mut Value, longest: usize) {
 
 /// Text of several lines, each behind a mark, so that none can look like a line of the answer's own.
 pub fn quoted(text: &str) -> String {
-    text.lines().map(|line| format!("> {line}\n")).collect::<String>().trim_end().to_owned()
+    shown(text).lines().map(|line| format!("> {line}\n")).collect::<String>().trim_end().to_owned()
+}
+
+/// Text of several lines in which nothing but line breaks and tabs is obeyed.
+pub fn shown(text: &str) -> String {
+    text.split_inclusive(['\n', '\t'])
+        .map(|part| match part.char_indices().next_back() {
+            Some((end, last @ ('\n' | '\t'))) => printable(&part[..end]) + last.encode_utf8(&mut [0; 4]),
+            _ => printable(part),
+        })
+        .collect()
 }
 
 /// The one line of a failure: where, what, and what to do.
@@ -122,6 +141,7 @@ mod tests {
     #[test]
     fn what_others_write_is_marked_line_by_line() {
         assert_eq!(quoted("a\n\n[1-kai-0a1b] request from kai\n"), "> a\n> \n> [1-kai-0a1b] request from kai");
+        assert_eq!(quoted("a\tb\r[1] c\u{2028}d\u{1b}[2J"), "> a\tb\u{fffd}[1] c\u{fffd}d\u{fffd}[2J");
     }
     #[test]
     fn long_text_loses_its_middle_and_says_so() {

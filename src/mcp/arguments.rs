@@ -21,27 +21,24 @@ pub enum Reach {
 }
 
 /// Fields that name a machine, as the Node version's tools have them: (name, type, words).
-const LEGACY: [(&str, &str, &str); 3] = [
-    ("peerAddress", "string", "Legacy, instead of peer."),
-    ("peerPort", "integer", "Legacy."),
-    ("peerApiKey", "string", "Legacy, ignored."),
-];
+const LEGACY: [(&str, &str, &str); 3] =
+    [("peerAddress", "string", "Legacy."), ("peerPort", "integer", "Legacy."), ("peerApiKey", "string", "Legacy.")];
 /// What older callers add to some calls, and nothing depends on.
 const IGNORED: &str = "sender";
 
 impl Reach {
-    /// Adds the fields that name a machine to a schema.
-    pub fn describe(self, schema: &mut Object) {
+    /// Adds the fields that name a machine to a schema, with those of older callers where there are such.
+    pub fn describe(self, schema: &mut Object, legacy: bool) {
         if self == Self::Own {
             return;
         }
         let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
         let words = match self {
-            Self::Any => "Machine: its name, node id or address. This one unless given.",
-            _ => "Machine: its name, node id or address. Needed.",
+            Self::Any => "The machine; this one unless given.",
+            _ => "The machine, by name or address.",
         };
         properties.insert("peer".into(), json!({ "type": "string", "description": words }));
-        for (name, kind, words) in LEGACY {
+        for (name, kind, words) in LEGACY.into_iter().filter(|_| legacy) {
             properties.insert(name.into(), json!({ "type": kind, "description": words }));
         }
     }

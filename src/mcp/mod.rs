@@ -8,6 +8,7 @@ pub mod answer;
 pub mod arguments;
 pub mod call;
 pub mod complete;
+pub mod detached;
 pub mod own;
 pub mod prompts;
 pub mod resources;

@@ -1,9 +1,11 @@
 //! The daemon of this machine, as the server finds it anew for each call.
 
 use crate::base::Result;
+use crate::base::workers::blocking;
 use crate::client::Link;
 use crate::client::local::{self, Overrides};
-use crate::home::Home;
+use crate::home::config::Config;
+use crate::home::{Home, config_file};
 use crate::net::Network;
 
 /// Where the daemon is found. Nothing of it is kept: a daemon that is restarted, or a key that is renewed, is found by the
@@ -25,6 +27,14 @@ impl Own {
     /// `NOT_RUNNING`, with how to start it.
     pub fn link(&self) -> Result<Link> {
         local::link_with(&self.home, &Network::Sockets, &self.overrides)
+    }
+    /// This machine's configuration as it is now; the usual one where nothing is configured.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub async fn config(&self) -> Result<Config> {
+        let file = self.home.config();
+        blocking(move || if file.exists() { Ok(config_file::load(&file)?.config) } else { Ok(Config::default()) }).await?
     }
     /// The data directory.
     pub fn home(&self) -> &Home {

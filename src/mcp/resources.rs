@@ -5,6 +5,7 @@ use rmcp::model::{ErrorData, Resource, ResourceTemplate};
 use serde::Serialize;
 
 use super::actions::context::Page;
+use super::actions::tasks::Seen;
 use super::answer;
 use super::own::Own;
 use crate::api::context::{ContextGet, ContextList};
@@ -33,6 +34,8 @@ pub enum Place {
     Context,
     /// Messages to this machine.
     Inbox,
+    /// Agents at work on this machine.
+    Tasks,
     /// One entry of the store, whole.
     Entry(String),
     /// One machine.
@@ -40,11 +43,12 @@ pub enum Place {
 }
 
 /// The resources that are always there: (URI, name, title, words).
-const FIXED: [(&str, &str, &str, &str); 4] = [
+const FIXED: [(&str, &str, &str, &str); 5] = [
     ("loopsy://peers", "peers", "Machines", "Every machine that this one knows, with status and abilities."),
     ("loopsy://status", "status", "Status", "How this machine's daemon is."),
     ("loopsy://context", "context", "Shared values", "The first 500 keys and values of this machine's store; long values are cut."),
     ("loopsy://inbox", "inbox", "Inbox", "Messages sent to this machine that are not acknowledged yet; sender says who wrote each."),
+    ("loopsy://tasks", "tasks", "Tasks", "Agents at work on this machine and what they did, newest first."),
 ];
 
 impl Place {
@@ -58,6 +62,7 @@ impl Place {
             "status" => Some(Self::Status),
             "context" => Some(Self::Context),
             "inbox" => Some(Self::Inbox),
+            "tasks" => Some(Self::Tasks),
             _ => match rest.split_once('/')? {
                 ("context", key) => decoded(key).map(Self::Entry),
                 ("peers", peer) => decoded(peer).map(Self::Peer),
@@ -78,6 +83,7 @@ impl Place {
                 super::actions::messages::shorten(&mut inbox.messages);
                 json(&inbox)
             }
+            Self::Tasks => json(&Seen::all(&link).await?),
             Self::Entry(key) => json(&link.call(&ContextGet { key: key.clone() }).await?),
             Self::Peer(peer) => json(&link.call(&PeerFind { node_id: peer.clone() }).await?),
         }

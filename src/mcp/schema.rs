@@ -14,7 +14,8 @@ pub fn input<T: JsonSchema>() -> Object {
     object(schema)
 }
 
-/// The schema of a tool's result. It has no words: the values explain themselves, and the model reads them, not this.
+/// The schema of a tool's result: which fields there are, and of what type. It has no words, neither those that describe nor those that
+/// a field may have: the values explain themselves, and the model reads them, not this.
 pub fn output<T: JsonSchema>() -> Object {
     let mut schema = derived::<T>(Contract::Serialize);
     tidy(&mut schema, Words::Dropped);
@@ -72,10 +73,18 @@ fn tidy(schema: &mut Value, words: Words) {
     if let Some(Value::Object(properties)) = map.get_mut("properties") {
         for (name, property) in properties {
             tidy(property, words);
+            if words == Words::Dropped {
+                no_deeper(property);
+            }
             // What may be left out is never null.
             if !required.iter().any(|known| known == name) {
                 never_null(property);
             }
+        }
+    }
+    if words == Words::Dropped {
+        for needless in ["required", "enum", "maximum"] {
+            map.remove(needless);
         }
     }
     for inner in ["items", "additionalProperties"] {
@@ -93,6 +102,13 @@ fn tidy(schema: &mut Value, words: Words) {
 /// The words of an enumeration that is written as a choice of described constants.
 fn constants(map: &Object) -> Option<Value> {
     map.get("oneOf")?.as_array()?.iter().map(|choice| choice.get("const").cloned()).collect::<Option<Vec<_>>>().map(Value::Array)
+}
+
+/// Of an object in an object it is enough that it is one.
+fn no_deeper(property: &mut Value) {
+    if let Value::Object(map) = property {
+        map.remove("properties");
+    }
 }
 
 fn never_null(property: &mut Value) {
@@ -155,7 +171,10 @@ mod tests {
         let schema = Value::Object(output::<Sample>());
         assert_eq!(schema["properties"]["code"], json!({ "type": ["integer", "null"] }));
         assert_eq!(schema["properties"]["reason"], json!({ "type": "string" }));
-        assert!(!schema.to_string().contains("description"), "{schema}");
+        assert_eq!(schema["properties"]["kind"], json!({ "type": "string" }));
+        for needless in ["description", "required"] {
+            assert!(!schema.to_string().contains(needless), "{schema}");
+        }
         assert_eq!(schema["type"], "object");
     }
 }

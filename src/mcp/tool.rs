@@ -53,6 +53,7 @@ pub struct Tool {
     reach: Reach,
     effect: Effect,
     open: bool,
+    legacy: bool,
     input: fn() -> Object,
     output: fn() -> Object,
     act: for<'a> fn(&'a Call, Object) -> Result<Doing<'a>>,
@@ -64,8 +65,7 @@ fn act<A: Action>(call: &Call, fields: Object) -> Result<Doing<'_>> {
     Ok(Box::pin(async move {
         let done = action.act(call).await?;
         let text = A::tell(&done, call);
-        let structured = serde_json::to_value(&done).map_err(|cause| Error::internal("a result is not JSON", cause))?;
-        Ok(Done { structured, text }.bounded())
+        Done::of(&done, text)
     }))
 }
 
@@ -79,6 +79,7 @@ impl Tool {
             reach,
             effect,
             open: false,
+            legacy: true,
             input: schema::input::<A>,
             output: schema::output::<A::Answer>,
             act: act::<A>,
@@ -90,10 +91,16 @@ impl Tool {
         self
     }
 
+    /// Nobody names machines to it as the Node version's tools had them named.
+    pub const fn ours(mut self) -> Self {
+        self.legacy = false;
+        self
+    }
+
     /// The schema of its arguments.
     pub fn input(&self) -> Object {
         let mut schema = (self.input)();
-        self.reach.describe(&mut schema);
+        self.reach.describe(&mut schema, self.legacy);
         schema
     }
 
@@ -129,15 +136,18 @@ impl Tool {
             Err(error) => return failed(&error, None),
         };
         match doing.await {
-            Ok(done) => {
-                let mut result = CallToolResult::success(vec![ContentBlock::text(done.text)]);
-                result.structured_content = Some(done.structured);
-                result
-            }
+            Ok(done) => succeeded(done),
             Err(error) if error.code == Code::PeerNotFound => failed(&call.with_names(error).await, None),
             Err(error) => failed(&error, call.machine()),
         }
     }
+}
+
+/// How the protocol has what came of a call.
+pub fn succeeded(done: Done) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(done.text)]);
+    result.structured_content = Some(done.structured);
+    result
 }
 
 fn failed(error: &Error, machine: Option<&str>) -> CallToolResult {

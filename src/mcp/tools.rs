@@ -4,10 +4,14 @@ use super::actions::context::{Broadcast, Delete, Get, List, Set};
 use super::actions::execute::Run;
 use super::actions::messages::{Ack, Check, CheckAck, Send};
 use super::actions::peers::{Peers, Status};
+use super::actions::tasks;
 use super::actions::transfer::{ListFiles, Transfer};
 use super::arguments::Reach::{Any, Own, Peer};
 use super::tool::Effect::{Adds, Destroys, Puts, Reads, Removes};
 use super::tool::Tool;
+
+/// The tool that begins a task.
+pub const DISPATCH: &str = "loopsy_dispatch_task";
 
 /// Every tool, in the order in which they are listed.
 pub const TOOLS: &[Tool] = &[
@@ -96,5 +100,35 @@ pub const TOOLS: &[Tool] = &[
         Peer,
         Reads,
         "See which of your messages a machine has acknowledged, and the state of one; with waitSeconds wait for it.",
-    ),
+    )
+    .ours(),
+    Tool::of::<tasks::Dispatch>(
+        DISPATCH,
+        "Put an agent to work",
+        Any,
+        Destroys,
+        "Put a coding agent to work on this machine or on peer. Gives the task's id at once; with waitSeconds its result, or what it \
+         asks a person. The task goes on if this call is cancelled: loopsy_task_cancel stops it.",
+    )
+    .open()
+    .ours(),
+    Tool::of::<tasks::Status>(
+        "loopsy_task_status",
+        "See tasks",
+        Any,
+        Reads,
+        "See how a task is, what its agent did, asks and answered; with waitSeconds wait for news of it. Without taskId: all tasks.",
+    )
+    .ours(),
+    Tool::of::<tasks::Approve>(
+        "loopsy_task_approve",
+        "Answer an agent",
+        Any,
+        Destroys,
+        "Answer what the agent of a task asks. Denying is always possible; approving only where the owner lets agents do it, else a \
+         person has to.",
+    )
+    .open()
+    .ours(),
+    Tool::of::<tasks::Cancel>("loopsy_task_cancel", "Stop a task", Any, Removes, "Stop a task and its agent. What it did stays.").ours(),
 ];

@@ -48,8 +48,9 @@ async fn once(own: &Own, place: &Place, changed: &Notify, begin: impl FnOnce() +
         Place::Context => entries(&link, None, changed, begin).await,
         Place::Entry(key) => entries(&link, Some(key), changed, begin).await,
         Place::Inbox => events(&link, place, "message", changed, begin).await,
+        Place::Tasks => events(&link, place, "task", changed, begin).await,
         Place::Peers | Place::Peer(_) => events(&link, place, "peer,trust", changed, begin).await,
-        Place::Status => events(&link, place, "peer,trust,job,context,config,message", changed, begin).await,
+        Place::Status => events(&link, place, "peer,trust,job,context,config,message,task", changed, begin).await,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::support::program::{Program, Ran, binary};
 const LIMIT: Duration = Duration::from_secs(30);
 /// Most bytes of the list of tools: a model reads it at the start of every conversation.
 const TOOLS_BYTES: usize = 20_000;
-const TOOLS: [&str; 14] = [
+const TOOLS: [&str; 18] = [
     "loopsy_ack_message",
     "loopsy_broadcast_context",
     "loopsy_check_ack",
@@ -30,14 +30,18 @@ const TOOLS: [&str; 14] = [
     "loopsy_context_get",
     "loopsy_context_list",
     "loopsy_context_set",
+    "loopsy_dispatch_task",
     "loopsy_execute",
     "loopsy_list_peers",
     "loopsy_list_remote_files",
     "loopsy_peer_status",
     "loopsy_send_message",
+    "loopsy_task_approve",
+    "loopsy_task_cancel",
+    "loopsy_task_status",
     "loopsy_transfer_file",
 ];
-const RESOURCES: [&str; 4] = ["loopsy://context", "loopsy://inbox", "loopsy://peers", "loopsy://status"];
+const RESOURCES: [&str; 5] = ["loopsy://context", "loopsy://inbox", "loopsy://peers", "loopsy://status", "loopsy://tasks"];
 const TEMPLATES: [&str; 2] = ["loopsy://context/{key}", "loopsy://peers/{peer}"];
 const PROMPTS: [&str; 2] = ["loopsy_coordinate", "loopsy_help"];
 

@@ -1,9 +1,10 @@
-//! What an agent on leo does with each of the fourteen tools, whoever the agent is, and what has come of it on both machines.
+//! What an agent on leo does with each of the eighteen tools, whoever the agent is, and what has come of it on both machines.
 
 use std::path::PathBuf;
 
 use loopsy::api::context::{ContextEntry, ContextGet};
 use loopsy::api::messages::{MessageAck, MessageAcks, MessageInbox, MessageSend, MessageState};
+use loopsy::api::tasks::TaskApprove;
 use loopsy::base::Code;
 use loopsy::client::Link;
 use serde_json::{Value, json};
@@ -51,6 +52,7 @@ pub async fn run(agent: &mut impl Agent, machines: &Paired) {
     files(agent, machines).await;
     context(agent, machines).await;
     messages(agent, machines).await;
+    tasks(agent, machines).await;
 }
 
 async fn peers(agent: &mut impl Agent, machines: &Paired) {
@@ -141,6 +143,29 @@ async fn messages(agent: &mut impl Agent, machines: &Paired) {
     acked(&leo, "kai", &request).await;
     let acks = done(agent, "loopsy_check_ack", json!({ "peer": "kai" })).await;
     assert!(acks.to_string().contains(&request), "{acks}");
+}
+
+/// The agent that is put to work on kai plays a script; what it asks is answered by kai's owner.
+async fn tasks(agent: &mut impl Agent, machines: &Paired) {
+    let kai = machines.kai.link();
+    machines.kai.program.install("claude", None);
+    let played = |steps: Value| json!({ "peer": "kai", "prompt": format!("<fake>{steps}</fake>"), "waitSeconds": 60 });
+    let asking = json!([{ "tool": "Bash", "input": { "command": "echo 42 stars" } }, { "text": "There are {{last}}." }]);
+    let asked = done(agent, "loopsy_dispatch_task", played(asking)).await;
+    assert_eq!(asked["status"], "waiting_approval", "{asked}");
+    let word = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let (task_id, request_id) = (word(&asked["taskId"]), word(&asked["approvals"][0]["requestId"]));
+    let answer = json!({ "peer": "kai", "taskId": task_id, "requestId": request_id, "approved": true });
+    let refused = agent.call("loopsy_task_approve", answer).await;
+    assert!(refused.failed && refused.text.contains("agentsMayApprove"), "{refused:?}");
+    kai.call(&TaskApprove { task_id: task_id.clone(), request_id, approved: true, ..TaskApprove::default() }).await.unwrap();
+    let waited = json!({ "peer": "kai", "taskId": task_id, "since": asked["lastEvent"], "waitSeconds": 60 });
+    let seen = done(agent, "loopsy_task_status", waited).await;
+    assert_eq!((&seen["tasks"][0]["status"], &seen["tasks"][0]["result"]), (&json!("completed"), &json!("There are 42 stars.")), "{seen}");
+    let more = json!({ "peer": "kai", "taskId": task_id, "prompt": "<fake>[{\"hang\":true}]</fake>" });
+    assert_eq!(done(agent, "loopsy_dispatch_task", more).await["taskId"], task_id.as_str());
+    let stopped = done(agent, "loopsy_task_cancel", json!({ "peer": "kai", "taskId": task_id })).await;
+    assert_eq!(stopped["cancelled"], true, "{stopped}");
 }
 
 /// Waits until a machine knows that a peer has acknowledged a message of its own.

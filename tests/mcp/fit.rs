@@ -33,6 +33,9 @@ pub fn misfit(schema: &Value, value: &Value, at: &str) -> Option<String> {
         for (name, inner) in object {
             let known = &schema["properties"][name];
             let known = if known.is_null() { &schema["additionalProperties"] } else { known };
+            if known.is_null() && schema["properties"].is_null() {
+                continue;
+            }
             if known.is_null() {
                 return Some(format!("{at}: the schema does not know {name}"));
             }

@@ -7,4 +7,5 @@ mod life;
 mod messages;
 mod protocol;
 mod reading;
+mod tasks;
 mod transfer;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::agent::{Agent, meta};
 use crate::support::program::Program;
 
-const TOOLS: [&str; 14] = [
+const TOOLS: [&str; 18] = [
     "loopsy_list_peers",
     "loopsy_peer_status",
     "loopsy_execute",
@@ -20,7 +20,13 @@ const TOOLS: [&str; 14] = [
     "loopsy_check_inbox",
     "loopsy_ack_message",
     "loopsy_check_ack",
+    "loopsy_dispatch_task",
+    "loopsy_task_status",
+    "loopsy_task_approve",
+    "loopsy_task_cancel",
 ];
+/// Tools that nobody ever called in the manner of the Node version.
+const OURS: [&str; 5] = ["loopsy_check_ack", "loopsy_dispatch_task", "loopsy_task_status", "loopsy_task_approve", "loopsy_task_cancel"];
 
 fn initialize(version: &str) -> Value {
     json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } })
@@ -97,7 +103,8 @@ fn the_tools_are_described_in_few_words() {
         }
         let arguments = &tool["inputSchema"]["properties"];
         assert!(arguments.as_object().unwrap().values().all(|argument| argument["description"].is_string()), "{name}: {arguments}");
-        assert_eq!(arguments.get("peer").is_some(), arguments.get("peerApiKey").is_some(), "{name}");
+        let is_legacy = arguments.get("peer").is_some() && !OURS.contains(&name.as_str().unwrap());
+        assert_eq!(is_legacy, arguments.get("peerApiKey").is_some(), "{name}");
         let required = tool["inputSchema"]["required"].as_array().cloned().unwrap_or_default();
         assert!(required.iter().all(|name| !name.as_str().unwrap().starts_with("peer")), "{name}");
     }
@@ -181,6 +188,16 @@ fn wrong_arguments_are_results_that_name_the_argument() {
         ("loopsy_check_inbox", json!({ "peer": "kai" }), "peer"),
         ("loopsy_ack_message", json!({}), "messageId is missing"),
         ("loopsy_check_ack", json!({ "peer": "kai", "waitSeconds": 5 }), "messageId is missing"),
+        ("loopsy_dispatch_task", json!({ "peer": "kai" }), "prompt is missing"),
+        ("loopsy_dispatch_task", json!({ "prompt": "x", "waitSeconds": 601 }), "waitSeconds"),
+        ("loopsy_dispatch_task", json!({ "prompt": "x", "taskId": "t", "cwd": "/" }), "cwd"),
+        ("loopsy_dispatch_task", json!({ "prompt": "x", "permissionMode": "yolo" }), "permissionMode"),
+        ("loopsy_dispatch_task", json!({ "prompt": "x", "additionalArgs": ["-x"] }), "additionalArgs"),
+        ("loopsy_dispatch_task", json!({ "prompt": "x", "allowedTools": ["Bash"] }), "allowedTools"),
+        ("loopsy_task_status", json!({ "waitSeconds": 5 }), "taskId is missing"),
+        ("loopsy_task_approve", json!({ "taskId": "t", "requestId": "r" }), "approved is missing"),
+        ("loopsy_task_approve", json!({ "taskId": "t", "requestId": "r", "approved": true, "remember": "always" }), "remember"),
+        ("loopsy_task_cancel", json!({}), "taskId is missing"),
     ] {
         // Without a daemon only what is seen before it is asked can be told.
         let said = agent.fails(tool, arguments);

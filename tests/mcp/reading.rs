@@ -19,7 +19,7 @@ fn what_there_is_can_be_read_as_resources() {
     let mut agent = Agent::start(&pair.leo.program);
     let listed = agent.result("resources/list", json!({}));
     let uris: Vec<_> = listed["resources"].as_array().unwrap().iter().map(|resource| resource["uri"].as_str().unwrap()).collect();
-    assert_eq!(uris, ["loopsy://peers", "loopsy://status", "loopsy://context", "loopsy://inbox"]);
+    assert_eq!(uris, ["loopsy://peers", "loopsy://status", "loopsy://context", "loopsy://inbox", "loopsy://tasks"]);
     let templates = agent.result("resources/templates/list", json!({}));
     assert_eq!(templates["resourceTemplates"][0]["uriTemplate"], "loopsy://context/{key}");
     assert_eq!(templates["resourceTemplates"][1]["uriTemplate"], "loopsy://peers/{peer}");

@@ -30,7 +30,7 @@ pub struct Set {
     key: String,
     /// Text, at most 1 MiB.
     value: String,
-    /// Seconds until it is forgotten; never unless given.
+    /// Seconds until it is forgotten.
     ttl: Option<f64>,
     /// Store only if the entry still has this version, else fail.
     if_version: Option<u64>,
@@ -38,10 +38,20 @@ pub struct Set {
     if_absent: Option<bool>,
 }
 
-impl Action for Set {
-    type Answer = ContextEntry;
+/// What is there now. The caller knows the value: he has just written it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stored {
+    key: String,
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+}
 
-    async fn act(self, call: &Call) -> Result<ContextEntry> {
+impl Action for Set {
+    type Answer = Stored;
+
+    async fn act(self, call: &Call) -> Result<Stored> {
         let set = ContextSet {
             key: self.key,
             value: self.value,
@@ -50,11 +60,10 @@ impl Action for Set {
             if_none_match: self.if_absent.unwrap_or(false).then(|| "*".into()),
         };
         let entry = call.line()?.call(&set).await?;
-        // The caller has just written it.
-        Ok(ContextEntry { value: None, ..entry })
+        Ok(Stored { key: entry.key, version: entry.version, expires_at: entry.expires_at })
     }
-    fn tell(entry: &ContextEntry, call: &Call) -> String {
-        format!("Stored {} on {}, version {}.", entry.key, call.place(), entry.version)
+    fn tell(stored: &Stored, call: &Call) -> String {
+        format!("Stored {} on {}, version {}.", stored.key, call.place(), stored.version)
     }
 }
 
@@ -179,7 +188,7 @@ pub struct Broadcast {
     key: String,
     /// Text, at most 1 MiB.
     value: String,
-    /// Seconds until it is forgotten; never unless given.
+    /// Seconds until it is forgotten.
     ttl: Option<f64>,
 }
 

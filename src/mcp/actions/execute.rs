@@ -36,7 +36,7 @@ pub struct Run {
     env: Option<BTreeMap<String, String>>,
     /// Text for its standard input.
     stdin: Option<String>,
-    /// Milliseconds until it is ended; the machine's default unless given, 0 for no limit.
+    /// Milliseconds until it is ended; 0 for no limit.
     timeout: Option<u64>,
     /// Have the user's shell run command.
     shell: Option<bool>,

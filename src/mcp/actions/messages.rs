@@ -68,7 +68,7 @@ impl Action for Send {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// Wait up to this long for a message if there is none, at most 3600.
+    /// Wait up to this long for a message, at most 3600.
     wait_seconds: Option<u64>,
     /// Only messages after this cursor of an earlier answer.
     since: Option<u64>,
@@ -183,7 +183,7 @@ impl Action for Ack {
 pub struct CheckAck {
     /// The message that is asked about; all unless given.
     message_id: Option<String>,
-    /// Wait up to this long for that message's acknowledgement, at most 3600.
+    /// Wait up to this long for its acknowledgement, at most 3600.
     wait_seconds: Option<u64>,
 }
 

@@ -4,4 +4,5 @@ pub mod context;
 pub mod execute;
 pub mod messages;
 pub mod peers;
+pub mod tasks;
 pub mod transfer;

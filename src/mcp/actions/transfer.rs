@@ -15,7 +15,6 @@ use crate::base::units::size;
 use crate::base::workers::blocking;
 use crate::base::{Error, Result};
 use crate::client::files::{Files, Progress};
-use crate::home::config_file;
 use crate::home::paths::{Paths, Rules};
 use crate::home::settings::Settings;
 use crate::mcp::answer::count;
@@ -45,9 +44,9 @@ pub enum Direction {
 pub struct Transfer {
     /// push sends to peer, pull fetches from it.
     direction: Direction,
-    /// What is copied. On this machine a relative path starts at your working folder, on the other at the home folder.
+    /// What is copied. Relative paths start at your working folder here, at the home folder there.
     source_path: String,
-    /// Where it goes: a file, a folder with / at its end, or with recursive the copy of the folder itself.
+    /// Where it goes: a file, or a folder with / at its end; with recursive the copy itself.
     dest_path: String,
     /// Copy a folder with all that is in it; only what differs travels.
     recursive: Option<bool>,
@@ -142,12 +141,9 @@ async fn place(call: &Call, given: &str) -> Result<(PathBuf, Rules)> {
     let starts_at_home = given == "~" || given.starts_with("~/");
     let is_relative = !starts_at_home && Path::new(given).is_relative();
     let folder = if is_relative { roots::folder(call).await? } else { PathBuf::new() };
+    let config = call.own.config().await?;
     let (home, given) = (call.own.home().clone(), given.to_owned());
     blocking(move || {
-        let config = match home.config().exists() {
-            true => config_file::load(&home.config())?.config,
-            false => crate::home::config::Config::default(),
-        };
         let paths = Paths::new(Settings::new(config), host::home_dir(), home.data_directories());
         let local = if starts_at_home { paths.absolute(&given) } else { folder.join(&given) };
         Ok((local, paths.rules()))
