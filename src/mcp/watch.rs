@@ -19,24 +19,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What happens to messages on their way to others, which no inbox shows.
 const OUTGOING: [&str; 4] = ["queued", "delivered", "acked", "failed"];
 
-/// Says whenever what is under a place may have changed, until it is dropped. A daemon that goes away is waited for.
+/// Says whenever what is under a place may have changed, the first time when it begins to look, until it is dropped. A daemon that goes away is waited for.
 pub async fn follow(own: &Own, place: &Place, changed: &Notify) -> Infallible {
     let mut pause = PAUSE;
-    let mut again = false;
     loop {
         let mut begun = false;
         let begin = || {
             begun = true;
-            // Something may have happened while nobody looked.
-            if again {
-                changed.notify_one();
-            }
+            // Something may have happened while nobody looked, also since the client was told that it is subscribed.
+            changed.notify_one();
         };
         if let Err(error) = once(own, place, changed, begin).await {
             tracing::debug!(%error, "a subscription waits for the daemon");
         }
         pause = if begun { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-        again = true;
         tokio::time::sleep(pause).await;
     }
 }

@@ -61,12 +61,13 @@ fn machines_and_status_tell_that_they_changed() {
     }
 }
 
+/// Whether a change was told. The first notice only says that the server has begun to look.
 fn was_told_of(agent: &Agent, uri: &str) -> bool {
     let named = format!("\"uri\":\"{uri}\"");
-    agent.transcript.lines().any(|line| line.contains("notifications/resources/updated") && line.contains(&named))
+    agent.transcript.lines().filter(|line| line.contains("notifications/resources/updated") && line.contains(&named)).count() > 1
 }
 
-/// Writes until a notice comes: when the server begins to follow is not told.
+/// Writes until a change is told: when the server begins to follow is not known.
 fn told_of(agent: &mut Agent, uri: &str) {
     for round in 0.. {
         agent.call("loopsy_context_set", json!({ "key": "k", "value": round.to_string() }));
