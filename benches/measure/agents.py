@@ -1,7 +1,8 @@
-"""The MCP server as an agent starts it, and messages from machine to machine."""
+"""The MCP server as an agent starts it, messages from machine to machine, and an agent that asks."""
 
 import json
 import subprocess
+import sys
 import threading
 import time
 
@@ -100,3 +101,46 @@ def seconds_after_return(pair, away):
     pair.b = Daemon(pair.b.home)
     begun = time.perf_counter()
     return Reader(pair.b, since).seconds_since(begun)
+
+
+# In Claude Code's protocol: asks a hundred times at once, and notes when each answer came.
+ASKER = """#!{python}
+import json, sys, time
+def say(**line): print(json.dumps(line), flush=True)
+json.loads(sys.stdin.readline())
+for n in range(100):
+    request = {{"subtype": "can_use_tool", "tool_name": "Bash", "input": {{"command": "true"}}, "tool_use_id": str(n)}}
+    say(type="control_request", request_id=f"ask-{{n}}", request=request)
+with open("answers", "w") as answers:
+    for n in range(100):
+        answer = json.loads(sys.stdin.readline())
+        print(answer["response"]["request_id"], time.perf_counter(), file=answers)
+say(type="result", subtype="success", is_error=False, result="done")
+"""
+
+
+def install_asker(home):
+    """Puts it where the daemon finds it as Claude Code."""
+    agent = home.path / "bin" / "claude"
+    agent.parent.mkdir()
+    agent.write_text(ASKER.format(python=sys.executable))
+    agent.chmod(0o755)
+
+
+def slowest_answer(daemon):
+    """From the request that answers to the moment in which the agent has read it: the slowest but one of a hundred."""
+    path = f"/ai-tasks/{json.loads(daemon.connection.post('/ai-tasks', {'prompt': 'ask', 'cwd': str(daemon.home.path)}))['taskId']}"
+    task = {"pendingApprovals": []}
+    while len(task["pendingApprovals"]) < 100:
+        task = json.loads(daemon.connection.get(path))
+    begun = {}
+    for approval in task["pendingApprovals"]:
+        request = daemon.connection.request("POST", f"{path}/approve", {"requestId": approval["requestId"], "approved": True})
+        begun[approval["requestId"]] = time.perf_counter()
+        daemon.connection.send(request)
+    while task["status"] != "completed":
+        if task["status"] == "failed":
+            raise Failed(task["error"])
+        task = json.loads(daemon.connection.get(path))
+    answers = (line.split() for line in (daemon.home.path / "answers").read_text().splitlines())
+    return sorted(float(came) - begun[request_id] for request_id, came in answers)[-2]

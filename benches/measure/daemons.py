@@ -47,7 +47,8 @@ class Home:
 
     @property
     def env(self):
-        return {**os.environ, "LOOPSY_DATA_DIR": str(self.path), "NO_COLOR": "1"}
+        path = f"{self.path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "LOOPSY_DATA_DIR": str(self.path), "NO_COLOR": "1", "PATH": path}
 
     def cli(self, *arguments):
         return [str(self.bench.binary), *map(str, arguments)]

@@ -343,6 +343,14 @@ def mcp(bench):
             bench.compare("memory of mcp-serve at rest", "MiB", at_most(8), lambda: machine.memory(server.process.pid, "VmRSS"), rounds=1)
 
 
+@group("tasks")
+def tasks(bench):
+    """An agent that asks, and is answered."""
+    with start(bench, "asked") as daemon:
+        agents.install_asker(daemon.home)
+        bench.compare("approval, answered until the agent has it, p99 of 100", "ms", at_most(50), lambda: agents.slowest_answer(daemon) * 1000)
+
+
 @group("messages")
 def messages(bench):
     """From one machine to another that listens, or is away."""

@@ -297,7 +297,7 @@ impl Agent {
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 // Nobody speaks to it any more; it does what it does all the same.
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(until.saturating_duration_since(Instant::now())),
+                Err(RecvTimeoutError::Disconnected) => std::thread::park_timeout(until.saturating_duration_since(Instant::now())),
             }
         }
     }
