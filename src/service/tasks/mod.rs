@@ -66,6 +66,8 @@ struct Inner {
     journal: Journal,
     trust: Trust,
     workers: Workers,
+    /// Held by who reads what a task did from its files.
+    reading: tokio::sync::Mutex<()>,
     /// Counts tasks whose agent is not wholly gone yet.
     alive: TaskTracker,
 }
@@ -75,7 +77,8 @@ impl Tasks {
     pub fn start(home: &Home, guard: Arc<Guard>, settings: Settings, trust: Trust, journal: Journal, workers: &Workers) -> Self {
         let tools = Tools { guard, settings: settings.clone(), root: home.root().to_owned(), stopping: CancellationToken::new() };
         let shelf = Shelf::of(home);
-        let inner = Inner { table: Table::default(), shelf, tools, journal, trust, workers: workers.clone(), alive: TaskTracker::new() };
+        let (reading, alive) = (tokio::sync::Mutex::default(), TaskTracker::new());
+        let inner = Inner { table: Table::default(), shelf, tools, journal, trust, workers: workers.clone(), reading, alive };
         let tasks = Self { inner: Arc::new(inner) };
         tasks.take_up();
         let (watching, mut changes) = (tasks.clone(), settings.changes());
@@ -110,6 +113,8 @@ impl Tasks {
             table.insert_ended(&record);
         }
         self.start_what_may();
+        let tasks = self.clone();
+        self.inner.workers.spawn("old tasks", async move { tasks.forget_what_is_old().await });
     }
 
     /// A task that waited when the daemon ended.
@@ -320,13 +325,15 @@ impl Tasks {
     }
 
     async fn read(&self, caller: &Caller, task_id: &str) -> Result<Arc<Log>> {
-        if let Some(live) = self.inner.table.find(caller, task_id)? {
-            return Ok(live.log.clone());
+        self.inner.table.find(caller, task_id)?;
+        // One after the other: of many who come at once the first reads the file.
+        let _turn = self.inner.reading.lock().await;
+        if let Some(log) = self.inner.table.log(task_id) {
+            return Ok(log);
         }
         let (tasks, id) = (self.clone(), task_id.to_owned());
-        let log = Arc::new(blocking(move || tasks.log(&id, false)).await?);
-        // It may have been gone on with while the file was read.
-        Ok(self.inner.table.find(caller, task_id)?.map_or(log, |live| live.log.clone()))
+        let log = blocking(move || tasks.log(&id, false)).await?;
+        Ok(self.inner.table.share(task_id, log))
     }
 
     /// Follows a task from an event on.

@@ -1,11 +1,12 @@
 //! The tasks that there are, and who of them works, waits for its turn, or has ended.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::mpsc;
 
 use super::live::{Live, Order};
+use super::log::Log;
 use super::record::{Record, listed, starter};
 use crate::api::Caller;
 use crate::api::node::TaskCounts;
@@ -39,7 +40,8 @@ type Waiting = (Arc<Live>, mpsc::UnboundedReceiver<Order>);
 
 enum Entry {
     Live(Arc<Live>),
-    Ended { task: Box<Task>, legacy: bool },
+    /// With what it did, while somebody reads that.
+    Ended { task: Box<Task>, legacy: bool, log: Weak<Log> },
 }
 
 impl Entry {
@@ -52,7 +54,7 @@ impl Entry {
     fn is_seen_by(&self, caller: &Caller) -> bool {
         match self {
             Entry::Live(live) => caller.owns(&live.record().starter()),
-            Entry::Ended { task, legacy } => caller.owns(&starter(task, *legacy)),
+            Entry::Ended { task, legacy, .. } => caller.owns(&starter(task, *legacy)),
         }
     }
 }
@@ -60,7 +62,7 @@ impl Entry {
 impl Table {
     /// Takes in a task that has ended.
     pub(super) fn insert_ended(&self, record: &Record) {
-        let entry = Entry::Ended { task: Box::new(listed(&record.task)), legacy: record.legacy };
+        let entry = Entry::Ended { task: Box::new(listed(&record.task)), legacy: record.legacy, log: Weak::new() };
         lock(&self.state).tasks.insert(record.task.task_id.clone(), entry);
     }
     /// Keeps a place for a task that is about to be there.
@@ -155,7 +157,7 @@ impl Table {
         let mut state = lock(&self.state);
         close();
         let record = live.record();
-        let entry = Entry::Ended { task: Box::new(listed(&record.task)), legacy: record.legacy };
+        let entry = Entry::Ended { task: Box::new(listed(&record.task)), legacy: record.legacy, log: Arc::downgrade(&live.log) };
         state.seats.remove(&record.task.task_id);
         state.tasks.insert(record.task.task_id, entry);
     }
@@ -168,6 +170,25 @@ impl Table {
             Some(Entry::Live(live)) => Ok(Some(live.clone())),
             Some(Entry::Ended { .. }) => Ok(None),
             None => Err(unknown(task_id)),
+        }
+    }
+    /// What a task did, if somebody reads it now.
+    pub(super) fn log(&self, task_id: &str) -> Option<Arc<Log>> {
+        match lock(&self.state).tasks.get(task_id)? {
+            Entry::Live(live) => Some(live.log.clone()),
+            Entry::Ended { log, .. } => log.upgrade(),
+        }
+    }
+    /// What a task did, for all who read it from now on. Somebody who was faster, or who has it go on, has the one that holds.
+    pub(super) fn share(&self, task_id: &str, read: Log) -> Arc<Log> {
+        match lock(&self.state).tasks.get_mut(task_id) {
+            Some(Entry::Live(live)) => live.log.clone(),
+            Some(Entry::Ended { log, .. }) => log.upgrade().unwrap_or_else(|| {
+                let read = Arc::new(read);
+                *log = Arc::downgrade(&read);
+                read
+            }),
+            None => Arc::new(read),
         }
     }
     /// All that are this caller's to see, newest first, long texts cut.

@@ -22,6 +22,8 @@ use crate::home::settings::Settings;
 use crate::platform::process::{Exit, Guard, Launch, Running, signal_name};
 use crate::service::jobs;
 
+/// A time limit beyond this one is none.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// Longest reason for a failure, characters.
 const REASON: usize = 500;
 
@@ -85,7 +87,7 @@ impl Worker {
 
     fn time_limit(&self) -> Option<Duration> {
         let limit = self.live.record().request.timeout.unwrap_or(self.tools.settings.get().ai_tasks.timeout);
-        (limit > 0).then(|| Duration::from_millis(limit))
+        (limit > 0).then(|| Duration::from_millis(limit).min(FOR_EVER))
     }
 
     async fn run_once(&mut self, agent: &str, left: &mut Option<Duration>) -> Result<End> {
