@@ -6,6 +6,7 @@ mod clients;
 mod errands;
 mod model;
 mod registration;
+mod tasks;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A model for agents to ask, in the manner of Anthropic's Messages API: the test thinks for it, and every byte it was sent
-//! is kept.
+//! A model for agents to ask, in the manner of Anthropic's Messages API and of Gemini's: the test thinks for it, and every byte
+//! it was sent is kept.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -24,17 +24,51 @@ pub struct Model {
 /// An agent's request, for which the test has to think.
 pub struct Ask {
     body: Value,
-    answer: mpsc::Sender<Value>,
+    answer: mpsc::Sender<Thought>,
+}
+
+/// What a model answers.
+struct Thought {
+    blocks: Vec<Value>,
+    /// Whether it never comes to the end of it.
+    hangs: bool,
+}
+
+/// A thought, in an answer of several parts.
+pub fn thought(text: &str) -> Value {
+    json!({ "type": "thinking", "thinking": text, "signature": "bW9jaw==" })
+}
+
+/// Words, in an answer of several parts.
+pub fn words(text: &str) -> Value {
+    json!({ "type": "text", "text": text })
+}
+
+/// A call, in an answer of several parts.
+pub fn call(tool: &str, arguments: &Value) -> Value {
+    json!({ "type": "tool_use", "id": name("toolu"), "name": tool, "input": arguments })
 }
 
 impl Ask {
     /// Has the agent call a tool.
     pub fn call(self, tool: &str, arguments: &Value) {
-        self.answer.send(json!({ "type": "tool_use", "id": name("toolu"), "name": tool, "input": arguments })).unwrap();
+        self.answer(vec![call(tool, arguments)]);
     }
     /// Ends the conversation with these words.
     pub fn say(self, text: &str) {
-        self.answer.send(json!({ "type": "text", "text": text })).unwrap();
+        self.answer(vec![words(text)]);
+    }
+    /// Answers with several parts.
+    pub fn answer(self, blocks: Vec<Value>) {
+        self.answer.send(Thought { blocks, hangs: false }).unwrap();
+    }
+    /// Begins with these words, and never ends.
+    pub fn hang(self, text: &str) {
+        self.answer.send(Thought { blocks: vec![words(text)], hangs: true }).unwrap();
+    }
+    /// All that it was sent.
+    pub fn whole(&self) -> String {
+        self.body.to_string()
     }
     /// What the newest tool call came to: whether it failed, and what the model gets to read.
     pub fn result(&self) -> (bool, String) {
@@ -85,19 +119,28 @@ fn serve(mut stream: TcpStream, ask: &UnboundedSender<Ask>, log: &Mutex<String>)
     lock(log).push_str(&format!("{head}{}\n", String::from_utf8_lossy(&body)));
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let target = head.split(' ').nth(1)?;
-    let (kind, content) = if target.starts_with("/v1/messages/count_tokens") {
-        ("application/json", json!({ "input_tokens": 10 }).to_string())
+    let length = |content: &str| format!("content-length: {}\r\n", content.len());
+    let (kind, length, content, hangs) = if target.contains("count_tokens") || target.contains(":countTokens") {
+        let content = json!({ "input_tokens": 10, "totalTokens": 10 }).to_string();
+        ("application/json", length(&content), content, false)
     } else {
-        let block = think(&request, ask);
-        if request["stream"] == true {
-            ("text/event-stream", streamed(&block))
-        } else {
-            ("application/json", message(&[block]).to_string())
-        }
+        let thought = think(&request, ask);
+        let streams = request["stream"] == true || target.contains(":stream");
+        let content = match (target.contains("enerateContent"), streams) {
+            (true, true) => format!("data: {}\n\n", of_gemini(&thought.blocks)),
+            (true, false) => of_gemini(&thought.blocks).to_string(),
+            (false, true) => streamed(&thought),
+            (false, false) => message(&thought.blocks).to_string(),
+        };
+        let length = if thought.hangs { String::new() } else { length(&content) };
+        (if streams { "text/event-stream" } else { "application/json" }, length, content, thought.hangs)
     };
-    let length = content.len();
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{content}");
-    stream.write_all(answer.as_bytes()).ok()
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{length}connection: close\r\n\r\n{content}");
+    stream.write_all(answer.as_bytes()).ok()?;
+    if hangs {
+        let _ = stream.read(&mut [0]);
+    }
+    Some(())
 }
 
 fn read(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
@@ -121,15 +164,29 @@ fn read(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
     Some((head, body))
 }
 
-/// One block of an answer. Requests without tools are an agent's own housekeeping, and a test that is over thinks no more.
-fn think(request: &Value, ask: &UnboundedSender<Ask>) -> Value {
-    let nothing = json!({ "type": "text", "text": "ok" });
+/// An answer. Requests without tools are an agent's own housekeeping, and a test that is over thinks no more.
+fn think(request: &Value, ask: &UnboundedSender<Ask>) -> Thought {
+    let nothing = || Thought { blocks: vec![words("ok")], hangs: false };
     if request["tools"].as_array().is_none_or(Vec::is_empty) {
-        return nothing;
+        return nothing();
     }
     let (answer, thought) = mpsc::channel();
     let _ = ask.send(Ask { body: request.clone(), answer });
-    thought.recv().unwrap_or(nothing)
+    thought.recv().unwrap_or_else(|_| nothing())
+}
+
+/// The same in the manner of Gemini.
+fn of_gemini(blocks: &[Value]) -> Value {
+    let part = |block: &Value| match block["type"].as_str() {
+        Some("tool_use") => json!({ "functionCall": { "id": block["id"], "name": block["name"], "args": block["input"] } }),
+        Some("thinking") => json!({ "text": block["thinking"], "thought": true }),
+        _ => json!({ "text": block["text"] }),
+    };
+    let content = json!({ "role": "model", "parts": blocks.iter().map(part).collect::<Vec<_>>() });
+    json!({
+        "candidates": [{ "content": content, "index": 0, "finishReason": "STOP" }], "modelVersion": "test", "responseId": name("answer"),
+        "usageMetadata": { "promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15 },
+    })
 }
 
 /// A name that nothing else has: answers of one name are taken for one.
@@ -147,24 +204,38 @@ fn message(content: &[Value]) -> Value {
 }
 
 /// The same answer piece by piece.
-fn streamed(block: &Value) -> String {
-    let whole = message(std::slice::from_ref(block));
+fn streamed(thought: &Thought) -> String {
+    let whole = message(&thought.blocks);
     let mut begun = message(&[]);
     begun["stop_reason"] = Value::Null;
-    let (empty, delta) = if block["type"] == "tool_use" {
+    let mut events = vec![json!({ "type": "message_start", "message": begun })];
+    for (index, block) in thought.blocks.iter().enumerate() {
         let mut empty = block.clone();
-        empty["input"] = json!({});
-        (empty, json!({ "type": "input_json_delta", "partial_json": block["input"].to_string() }))
-    } else {
-        (json!({ "type": "text", "text": "" }), json!({ "type": "text_delta", "text": block["text"] }))
-    };
-    let events = [
-        json!({ "type": "message_start", "message": begun }),
-        json!({ "type": "content_block_start", "index": 0, "content_block": empty }),
-        json!({ "type": "content_block_delta", "index": 0, "delta": delta }),
-        json!({ "type": "content_block_stop", "index": 0 }),
-        json!({ "type": "message_delta", "delta": { "stop_reason": whole["stop_reason"], "stop_sequence": null }, "usage": whole["usage"] }),
-        json!({ "type": "message_stop" }),
-    ];
+        let deltas = match block["type"].as_str() {
+            Some("tool_use") => {
+                empty["input"] = json!({});
+                vec![json!({ "type": "input_json_delta", "partial_json": block["input"].to_string() })]
+            }
+            Some("thinking") => {
+                (empty["thinking"], empty["signature"]) = ("".into(), "".into());
+                let signature = json!({ "type": "signature_delta", "signature": block["signature"] });
+                vec![json!({ "type": "thinking_delta", "thinking": block["thinking"] }), signature]
+            }
+            _ => {
+                empty["text"] = "".into();
+                vec![json!({ "type": "text_delta", "text": block["text"] })]
+            }
+        };
+        events.push(json!({ "type": "content_block_start", "index": index, "content_block": empty }));
+        events.extend(deltas.into_iter().map(|delta| json!({ "type": "content_block_delta", "index": index, "delta": delta })));
+        if !thought.hangs {
+            events.push(json!({ "type": "content_block_stop", "index": index }));
+        }
+    }
+    if !thought.hangs {
+        let delta = json!({ "stop_reason": whole["stop_reason"], "stop_sequence": null });
+        events.push(json!({ "type": "message_delta", "delta": delta, "usage": whole["usage"] }));
+        events.push(json!({ "type": "message_stop" }));
+    }
     events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default())).collect()
 }

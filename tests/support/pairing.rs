@@ -85,7 +85,11 @@ pub struct Paired {
 
 impl Paired {
     pub fn start() -> Self {
-        let (kai, leo) = (Node::start("kai", json!({})), Node::start("leo", json!({})));
+        Self::with(json!({}))
+    }
+    /// `more` is laid over kai's configuration.
+    pub fn with(more: Value) -> Self {
+        let (kai, leo) = (Node::start("kai", more), Node::start("leo", json!({})));
         by_program(&kai.program, &leo.program, &kai.address().to_string());
         Self { kai, leo }
     }

@@ -157,6 +157,11 @@ impl Claude {
                 steps.push(system(message));
                 steps.extend(self.settle());
             }
+            "task_notification" => {
+                // What ended is told to the model, and it begins anew: it may ask, and must be able to.
+                self.state.over &= !matches!(message["status"].as_str(), Some("completed" | "failed"));
+                steps.push(system(message));
+            }
             "thinking_tokens" => {}
             "status" if message["permissionMode"].is_null() && message["status"] != "compacting" => {}
             _ => steps.push(system(message)),

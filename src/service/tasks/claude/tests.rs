@@ -200,6 +200,7 @@ fn it_is_busy_while_something_runs_in_the_background() {
     assert!(first < done && done < settled);
     assert_eq!(turns(&steps).len(), 2);
     assert_eq!(steps.last(), Some(&Step::Settled));
+    assert_eq!(count(&steps, &Step::Settled), 1, "what ended in the background wakes the model, which may ask");
 }
 
 #[test]
