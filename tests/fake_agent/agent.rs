@@ -10,7 +10,7 @@
 //! | `{"together":[tool, …]}` | asks for all of them, then goes on as the answers come |
 //! | `{"spawn":"…"}` | starts a shell line and leaves it running |
 //! | `{"sleep":ms}` `{"hang":true}` | waits, until it is interrupted |
-//! | `{"raw":"…"}` `{"bytes":n}` `{"flood":n}` `{"forever":"…"}` | writes a line as it is; n bytes without a line break; n events; a line without end |
+//! | `{"raw":"…"}` `{"bytes":n}` `{"values":n}` `{"flood":n}` `{"forever":"…"}` | writes a line as it is; n bytes without a line break; a line with n values; n events; a line without end |
 //! | `{"stderr":"…"}` `{"exit":n}` `{"fail":"…"}` | complains; leaves at once; ends the turn with an error |
 
 #![allow(clippy::print_stderr, clippy::disallowed_methods, reason = "a program of its own, which is not Loopsy")]
@@ -173,6 +173,10 @@ impl Agent {
                 out(&piece[..some]);
                 left -= some;
             }
+        } else if step["values"].is_u64() {
+            out(b"{\"type\":\"system\",\"values\":[");
+            (0..number("values") / 1000).for_each(|_| out("0,".repeat(1000).as_bytes()));
+            write_line("0]}");
         } else if step["flood"].is_u64() {
             (0..number("flood")).for_each(|n| self.emit(json!({ "type": "system", "subtype": "informational", "n": n })));
         } else if let Some(line) = text("forever") {

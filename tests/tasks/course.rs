@@ -87,6 +87,19 @@ async fn a_prompt_reaches_an_agent_at_work_and_an_interruption_stops_it_but_not_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_interrupted_and_told_something_else_has_done_that() {
+    let kai = node(json!({}));
+    let link = kai.link();
+    let mut task = Watched::dispatch(&link, playing(json!([{ "text": "x" }, { "hang": true }]))).await;
+    task.until(TaskEventType::Text).await;
+    let (interrupt, prompt) = (TaskInterrupt { task_id: task.id.clone() }, task.prompt("do this instead"));
+    let (_, interrupted) = tokio::join!(prompt, link.call(&interrupt));
+    interrupted.unwrap();
+    let ended = task.end().await;
+    assert_eq!((ended.status, ended.result.as_deref()), (TaskStatus::Completed, Some("echo: do this instead")), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_much_is_refused_or_waits_its_turn() {
     let kai = node(json!({ "aiTasks": { "maxConcurrent": 1, "maxQueued": 2 } }));
     let link = kai.link();

@@ -1,6 +1,7 @@
 //! Agents that lie: whatever they write, the task ends with a reason and the daemon is as it was.
 
-use loopsy::api::tasks::{TaskCreate, TaskEventType, TaskStatus};
+use loopsy::api::node::StatusGet;
+use loopsy::api::tasks::{TaskCreate, TaskDelete, TaskEventType, TaskStatus};
 use serde_json::json;
 
 use super::{Watched, assert_failed, node, played, playing};
@@ -88,4 +89,65 @@ async fn an_agent_with_hundreds_of_questions_gets_a_hundred_before_people() {
     assert_eq!(task.task().await.pending_approvals.len(), 100);
     task.cancel().await;
     assert_eq!(task.end().await.status, TaskStatus::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_floods_is_cancelled_and_runs_out_of_time_like_any_other() {
+    let kai = node(json!({}));
+    let link = kai.link();
+    let forever = || playing(json!([{ "text": "begun" }, { "forever": "{\"type\":\"system\",\"subtype\":\"flood\"}" }]));
+    let begun = std::time::Instant::now();
+    let limited = link.call(&TaskCreate { timeout: Some(300), ..forever() }).await.unwrap();
+    let cancelled = link.call(&forever()).await.unwrap();
+    link.call(&TaskDelete { task_id: cancelled.task_id.clone() }).await.unwrap();
+    let mut cancelled = Watched::follow(&link, cancelled.task_id, 0).await;
+    assert_eq!(cancelled.end().await.status, TaskStatus::Cancelled);
+    assert_failed(&Watched::follow(&link, limited.task_id, 0).await.end().await, "it ran out of time");
+    assert!(begun.elapsed() < super::PATIENCE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_behind_and_goes_on_writing_holds_nothing_up() {
+    let kai = node(json!({}));
+    let link = kai.link();
+    for stream in ["1", "2"] {
+        let noise = format!("trap '' TERM; while :; do echo x >&{stream}; done");
+        let ended = played(&link, json!([{ "spawn": noise }, { "text": "done" }])).await;
+        assert_eq!((ended.status, ended.result.as_deref()), (TaskStatus::Completed, Some("done")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_by_the_million_are_not_read_and_long_words_are_cut() {
+    let kai = node(json!({}));
+    let link = kai.link();
+    let many = "x".repeat(900_000);
+    let mut task = Watched::dispatch(&link, playing(json!([{ "values": 20_000_000 }, { "text": "end" }]))).await;
+    assert_eq!(task.end().await.status, TaskStatus::Completed);
+    assert!(task.told(TaskEventType::System).iter().any(|data| data["subtype"] == "unread"), "{:?}", task.events);
+    let usage =
+        json!({ "type": "result", "subtype": "success", "is_error": false, "result": "r", "usage": { "x": many }, "session_id": "s" });
+    let ended = played(&link, json!([{ "raw": usage.to_string() }, { "exit": 0 }])).await;
+    assert!(ended.status == TaskStatus::Completed && ended.usage.unwrap().to_string().len() < 32 * 1024);
+    let peak = kai.process().peak_memory().unwrap();
+    assert!(peak < 400 * MIB, "{} MiB", peak / MIB);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_leaves_while_a_task_is_taken_in_takes_no_place_with_it() {
+    let kai = node(json!({ "aiTasks": { "maxConcurrent": 2 } }));
+    let link = kai.link();
+    for _ in 0..40 {
+        let op = playing(json!([{ "text": "x" }]));
+        let leaving = link.call(&op);
+        let _ = tokio::time::timeout(std::time::Duration::from_micros(700), leaving).await;
+    }
+    let free = async {
+        while link.call(&StatusGet {}).await.unwrap().ai_tasks.unwrap().active > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, free).await.expect("all places are given back");
+    let (one, two) = tokio::join!(played(&link, json!([{ "sleep": 100 }])), played(&link, json!([{ "sleep": 100 }])));
+    assert_eq!([one.status, two.status], [TaskStatus::Completed; 2]);
 }

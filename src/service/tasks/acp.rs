@@ -349,10 +349,6 @@ impl Dialogue for Acp {
         }
         steps
     }
-
-    fn leaves_at_end_of_input(&self) -> bool {
-        true
-    }
 }
 
 /// A line that can't be read, of which at least the sender is told where it waits for an answer.

@@ -162,6 +162,4 @@ pub trait Dialogue: Send {
     fn decide(&mut self, request_id: &str, decision: Decision) -> Result<Decided>;
     /// Has it stop what it is doing.
     fn interrupt(&mut self) -> Vec<Step>;
-    /// Whether the program leaves by itself when its input ends.
-    fn leaves_at_end_of_input(&self) -> bool;
 }

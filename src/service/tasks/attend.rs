@@ -113,7 +113,7 @@ impl Attending {
                 let _ = reply.send(Err(not_ours()));
                 None
             }
-            Order::Answer { request_id, reply, .. } if !self.approvals.has(&request_id) => {
+            Order::Answer { request_id, reply, .. } if self.approvals.asked_as(&request_id).is_none() => {
                 let _ = reply.send(Err(nothing_waits()));
                 None
             }

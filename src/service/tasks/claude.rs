@@ -359,10 +359,6 @@ impl Dialogue for Claude {
         self.state.interrupted = true;
         vec![Step::Write(line.to_string())]
     }
-
-    fn leaves_at_end_of_input(&self) -> bool {
-        true
-    }
 }
 
 /// What its tools gave back, and what is said on its behalf.

@@ -2,8 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::agent::Step;
+use crate::api::tasks::TaskEventType;
+
 /// Longest text within an event, bytes.
 const TEXT: usize = 64 * 1024;
+/// A line has fewer bytes or fewer values than this, or is not read.
+const SIMPLE: usize = 1024 * 1024;
+/// How much is told of what is not read, bytes.
+const SHOWN: usize = 256;
 /// Longest event, bytes.
 const WHOLE: usize = 256 * 1024;
 
@@ -17,10 +24,26 @@ pub(super) fn text(long: &str, most: usize) -> String {
 }
 
 /// What is told, with its long texts cut; as one cut text where that does not help.
-pub(super) fn fitting(mut data: Value) -> Value {
+pub(super) fn fitting(data: Value) -> Value {
+    within(data, WHOLE)
+}
+
+/// The same for what may have so many bytes.
+pub(super) fn within(mut data: Value, most: usize) -> Value {
     shorten(&mut data);
     let written = data.to_string();
-    if written.len() <= WHOLE { data } else { json!({ "cut": text(&written, TEXT) }) }
+    if written.len() <= most { data } else { json!({ "cut": text(&written, most.min(TEXT)) }) }
+}
+
+/// Whether a line can be read without taking many times its own room: what is long is text, not many small values.
+pub(super) fn is_simple(line: &[u8]) -> bool {
+    line.len() < SIMPLE || line.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count() < SIMPLE
+}
+
+/// What is told of a line that is not read.
+pub(super) fn unread(line: &[u8]) -> Step {
+    let start = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned();
+    Step::Tell(TaskEventType::System, json!({ "subtype": "unread", "bytes": line.len(), "start": start }))
 }
 
 fn shorten(value: &mut Value) {

@@ -107,6 +107,10 @@ impl Live {
         self.change(|task| task.status = status);
         self.log.push(TaskEventType::Status, json!({ "status": status }));
     }
+    /// The agent is told more.
+    pub(super) fn told(&self, prompt: &str) {
+        self.log.push(TaskEventType::Status, json!({ "status": self.task().status, "prompt": prompt }));
+    }
     /// The agent has begun.
     pub(super) fn begun(&self, pid: u32) {
         lock(&self.record).begun = true;

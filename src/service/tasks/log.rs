@@ -22,7 +22,7 @@ const GATHER: usize = 2 * 1024;
 /// The file of a task's newest events, in the task's folder; one older one is kept beside it.
 const FILE: &str = "events.jsonl";
 /// While a task goes on.
-const OPEN: u64 = 0;
+const OPEN: u64 = u64::MAX;
 
 /// The events of one task.
 pub(super) struct Log {
@@ -64,7 +64,7 @@ impl Log {
             }
         }
         let file = is_written.then(|| appending(&path, limits, is_whole)).flatten();
-        let end = AtomicU64::new(if is_written { OPEN } else { replay.last().max(1) });
+        let end = AtomicU64::new(if is_written { OPEN } else { replay.last() });
         Self { task_id: task_id.into(), replay: Arc::new(replay), writing: Mutex::new(Writing { file, ..Writing::default() }), end }
     }
     /// A log that is kept nowhere.
@@ -135,6 +135,13 @@ impl Log {
         }
         self.replay.push(event.seq, event, line.len());
     }
+    /// Adds the end to a log that was read and has none: the daemon was killed before it was written.
+    pub(super) fn close_unless_closed(&self, data: impl FnOnce() -> Value) {
+        let newest = self.replay.kept(self.last().saturating_sub(1));
+        if newest.last().is_none_or(|event| event.kind != TaskEventType::Exit) {
+            self.close(data());
+        }
+    }
     /// Number of the newest event.
     pub(super) fn last(&self) -> u64 {
         self.replay.last()
@@ -186,8 +193,7 @@ struct Reader {
 
 impl Reader {
     async fn next(&mut self) -> Option<TaskEvent> {
-        let end = self.log.end.load(Ordering::SeqCst);
-        if end != OPEN && self.seen == self.log.last() {
+        if self.seen == self.log.end.load(Ordering::SeqCst) {
             return None;
         }
         let step = tokio::select! {

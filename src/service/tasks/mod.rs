@@ -161,7 +161,12 @@ impl Tasks {
         };
         let may_wait = op.queue.unwrap_or_default();
         let record = Record { task, request: op, legacy: record::is_legacy(caller), rules: Vec::new(), begun: false };
-        let task = self.admit(record, start, may_wait).await?;
+        // A caller that leaves meanwhile leaves nothing half done.
+        let (tasks, (tell, told)) = (self.clone(), oneshot::channel());
+        self.inner.workers.spawn("task", async move {
+            let _ = tell.send(tasks.admit(record, start, may_wait).await);
+        });
+        let task = told.await.map_err(|cause| Error::internal("the task was not taken in", cause))??;
         let _ = caller.job.set(task.task_id.clone());
         Ok(task)
     }
@@ -242,7 +247,7 @@ impl Tasks {
         }
         let caller = rules::dispatcher(record);
         let start = rules::start(&record.request, &caller, &self.inner.tools.settings.get().ai_tasks)?;
-        Ok(with_rules(Start { untrusted: record.task.untrusted, ..start }, &record.rules))
+        Ok(with_rules(Start { untrusted: record.task.untrusted || start.untrusted, ..start }, &record.rules))
     }
 
     fn is_permitted(&self, record: &Record) -> bool {
@@ -333,6 +338,8 @@ impl Tasks {
         }
         let (tasks, id) = (self.clone(), task_id.to_owned());
         let log = blocking(move || tasks.log(&id, false)).await?;
+        let Task { status, error, exit_code, .. } = self.record(task_id).await?.task;
+        log.close_unless_closed(|| told(&Fate { status, error, exit_code }));
         Ok(self.inner.table.share(task_id, log))
     }
 
@@ -377,6 +384,9 @@ impl Tasks {
         rules::prompt(&op.prompt)?;
         self.refuse_at_the_end()?;
         if let Some(live) = self.inner.table.find(caller, &op.task_id)? {
+            if live.task().status == TaskStatus::Pending {
+                return Err(Error::new(Code::AiTaskMaxConcurrent, "the task still waits for its turn").hint("Tell it more when it runs."));
+            }
             let (since, text) = (live.log.last(), op.prompt.clone());
             match order(&live, |reply| Order::Prompt { text, reply }).await {
                 Some(told) => return told.map(|()| TaskPrompted { success: true, task_id: op.task_id, since, resumed: false }),

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::cut;
 use crate::api::Caller;
 use crate::api::caller::Role;
-use crate::api::tasks::{Task, TaskCreate};
+use crate::api::tasks::{Approval, Task, TaskCreate};
 use crate::base::workers::blocking;
 use crate::base::{Error, Result, id};
 use crate::home::Home;
 use crate::home::json_file;
 
+/// The file in a task's folder.
+const FILE: &str = "task.json";
 /// Version of the file.
 const VERSION: u32 = 1;
 /// Longest prompt or result in a listing, bytes.
@@ -59,7 +61,14 @@ pub(super) fn is_legacy(caller: &Caller) -> bool {
 /// A task as listings tell it.
 pub(super) fn listed(task: &Task) -> Task {
     let cut = |long: &String| cut::text(long, LISTED);
-    Task { prompt: cut(&task.prompt), result: task.result.as_ref().map(cut), ..task.clone() }
+    let asked = |approval: &Approval| Approval { tool_input: cut::within(approval.tool_input.clone(), LISTED), ..approval.clone() };
+    Task {
+        prompt: cut(&task.prompt),
+        result: task.result.as_ref().map(cut),
+        pending_approval: task.pending_approval.as_ref().map(asked),
+        pending_approvals: task.pending_approvals.iter().map(asked).collect(),
+        ..task.clone()
+    }
 }
 
 /// Where tasks are kept.
@@ -84,7 +93,7 @@ impl Shelf {
     }
     /// The same, at once.
     pub(super) fn write(&self, record: &Record) -> Result<()> {
-        json_file::write(&self.folder(&record.task.task_id).join("task.json"), VERSION, record)
+        json_file::write(&self.folder(&record.task.task_id).join(FILE), VERSION, record)
     }
     /// A task as it was kept, if it can be read.
     pub(super) async fn load(&self, task_id: &str) -> Result<Option<Record>> {
@@ -93,7 +102,7 @@ impl Shelf {
         blocking(move || shelf.read(&task_id)).await?
     }
     fn read(&self, task_id: &str) -> Result<Option<Record>> {
-        Ok(json_file::read::<Record>(&self.folder(task_id).join("task.json"), VERSION)?.content)
+        Ok(json_file::read::<Record>(&self.folder(task_id).join(FILE), VERSION)?.content)
     }
     /// Forgets a task.
     pub(super) async fn remove(&self, task_id: &str) -> Result<()> {
@@ -104,11 +113,16 @@ impl Shelf {
         })
         .await?
     }
-    /// All tasks that can be read. One that can't be is left where it is, with a warning.
+    /// All tasks that can be read. One that can't be is left where it is, with a warning; what is left of one that was never
+    /// whole, or is half deleted, is removed.
     pub(super) fn all(&self) -> Vec<Record> {
         let Ok(folders) = std::fs::read_dir(&self.root) else { return Vec::new() };
         let names = folders.flatten().filter_map(|folder| folder.file_name().into_string().ok()).filter(|name| id::is_token(name));
         let read = |name: String| match self.read(&name) {
+            Ok(None) if self.is_a_remnant(&name) => {
+                let _ = std::fs::remove_dir_all(self.folder(&name));
+                None
+            }
             Ok(record) => record.filter(|record| record.task.task_id == name),
             Err(error) => {
                 tracing::warn!("the task {name} can't be read: {error}");
@@ -116,5 +130,10 @@ impl Shelf {
             }
         };
         names.filter_map(read).collect()
+    }
+    /// Whether a task's folder holds nothing but events, and what was not yet renamed.
+    fn is_a_remnant(&self, task_id: &str) -> bool {
+        let files = std::fs::read_dir(self.folder(task_id)).into_iter().flatten().flatten();
+        !files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with(FILE))
     }
 }

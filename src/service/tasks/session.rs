@@ -14,15 +14,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::agent::{Decision, Dialogue, LONGEST_LINE, Step, Turn};
 use super::approvals::Approvals;
+use super::cut;
 use super::live::{Live, Order};
-use crate::api::tasks::{Approval, ApprovalKind, Resolved, TaskEventType, TaskStatus};
+use crate::api::tasks::{Approval, ApprovalKind, PROMPT_BYTES, Resolved, TaskEventType, TaskStatus};
 use crate::base::{Code, Error, Result};
 use crate::platform::process::{Control, Exit, KILL_AFTER, Running};
 
 /// How long an agent that was interrupted has to leave by itself.
 const INTERRUPTED: Duration = Duration::from_secs(1);
-/// How long an agent has to leave once its input has ended and nothing more is to come.
-const LEAVING: Duration = Duration::from_secs(10);
+/// How long an agent has to leave once its input has ended and nothing more is to come; some never do.
+const LEAVING: Duration = Duration::from_secs(5);
 /// How long text is gathered before readers see it.
 const GATHERING: Duration = Duration::from_millis(50);
 /// How long output may be silent after the program's end while something that it left behind holds it open.
@@ -33,6 +34,10 @@ const AFTERMATH: Duration = Duration::from_secs(5);
 const MOST_OUTPUT: u64 = 512 * 1024 * 1024;
 /// Most that waits to be read by the agent, bytes.
 const MOST_INPUT: usize = 64 * 1024 * 1024;
+/// Longest name of a model and of a session, bytes.
+const LONGEST_NAME: usize = 512;
+/// How much of what it says of its usage is kept, bytes.
+const MOST_USAGE: usize = 16 * 1024;
 /// How much of its complaints is kept: the end of them, bytes.
 const COMPLAINTS: usize = 8 * 1024;
 
@@ -58,7 +63,7 @@ pub(super) struct End {
     pub exit: Option<Exit>,
     /// The last turn that came to its end.
     pub turn: Option<Turn>,
-    /// Whether somebody had it interrupted.
+    /// Whether somebody had it interrupted before a turn came to its end.
     pub interrupted: bool,
     /// The end of what it complained about.
     pub complaints: String,
@@ -139,22 +144,26 @@ impl<'a> Session<'a> {
                 exit = self.control.wait() => break exit,
                 () = stopping.cancelled(), if !self.is_stopped => self.stop(Why::Stopping),
                 () = self.live.cancel.cancelled(), if self.end.why.is_none() => self.ask_to_stop(Why::Cancelled),
+                // Before what it writes: it may never stop writing.
+                () = sleep_until(timer), if timer.is_some() => self.tick(),
                 Some(order) = self.orders.recv() => self.obey(order),
                 written = write(&mut self.input, &mut self.unwritten), if self.input.is_some() && !self.unwritten.is_empty() => {
                     self.written(written);
                 }
                 line = next_line(&mut self.output), if self.output.is_some() => self.read(line),
                 count = complain(&mut self.errors, &mut self.complaints), if self.errors.is_some() => self.complained(count),
-                () = sleep_until(timer), if timer.is_some() => self.tick(),
             }
             self.close_input();
         };
         if let Ok((exit, _)) = &exit {
             self.end.exit = Some(*exit);
         }
-        self.read_the_rest().await;
-        if matches!(exit, Ok((_, true))) {
+        let has_left_something = matches!(exit, Ok((_, true)));
+        if has_left_something {
             self.control.terminate();
+        }
+        self.read_the_rest().await;
+        if has_left_something {
             let _ = tokio::time::timeout(KILL_AFTER + SILENCE * 4, self.control.all_gone()).await;
         }
         for approval in self.approvals.take_all() {
@@ -172,7 +181,7 @@ impl<'a> Session<'a> {
                 self.taken += line.len() as u64 + 1;
                 let line = line.strip_suffix(b"\r").unwrap_or(&line);
                 if !line.is_empty() && !matches!(self.end.why, Some(Why::Broken(_))) {
-                    let steps = self.dialogue.line(line);
+                    let steps = if cut::is_simple(line) { self.dialogue.line(line) } else { vec![cut::unread(line)] };
                     self.take(steps);
                 }
                 if self.taken > MOST_OUTPUT {
@@ -208,13 +217,15 @@ impl<'a> Session<'a> {
             Step::Paragraph => log.paragraph(),
             Step::Tell(kind, data) => log.push(kind, data),
             Step::Ask(approval) => self.ask(approval),
-            Step::Withdraw(id) => {
-                if self.approvals.take(&id).is_some() {
+            Step::Withdraw(asked_as) => {
+                if let Some(id) = self.approvals.known_as(&asked_as) {
+                    self.approvals.take(&id);
                     self.resolved(Resolved { request_id: id, by: "withdrawn".into(), ..Resolved::default() });
                 }
             }
+            Step::Session(id) if id.len() > LONGEST_NAME => self.ask_to_stop(Why::Broken("its session has no id that could be one".into())),
             Step::Session(id) => self.live.change_and_save(|task| task.session_id = Some(id)),
-            Step::Model(model) => self.live.change(|task| task.model = Some(model)),
+            Step::Model(model) => self.live.change(|task| task.model = Some(cut::text(&model, LONGEST_NAME))),
             Step::Turn(turn) => self.turned(turn),
             Step::Settled => {
                 self.is_closing = true;
@@ -237,11 +248,12 @@ impl<'a> Session<'a> {
         self.live.log.push(TaskEventType::Result, told);
         let Turn { text, cost, usage, turns, .. } = turn.clone();
         self.live.change(|task| {
-            task.result = text.map(|text| super::cut::text(&text, crate::api::tasks::PROMPT_BYTES)).or(task.result.take());
+            task.result = text.map(|text| cut::text(&text, PROMPT_BYTES)).or(task.result.take());
             task.cost = cost.or(task.cost);
-            task.usage = usage.or(task.usage.take());
+            task.usage = usage.map(|usage| cut::within(usage, MOST_USAGE)).or(task.usage.take());
             task.turns = turns.or(task.turns);
         });
+        self.end.interrupted = false;
         self.end.turn = Some(turn);
     }
 
@@ -255,26 +267,25 @@ impl<'a> Session<'a> {
                 self.live.tell("asked");
             }
             Ok(None) => {}
-            Err(id) => self.deny(&id, "There are too many questions at once."),
+            Err(asked_as) => self.deny(&asked_as, "There are too many questions at once."),
         }
     }
 
     /// Tells the agent no, where nobody does.
-    fn deny(&mut self, id: &str, message: &str) {
+    fn deny(&mut self, asked_as: &str, message: &str) {
         let decision = Decision { message: Some(message.into()), ..Decision::default() };
-        match self.dialogue.decide(id, decision) {
+        match self.dialogue.decide(asked_as, decision) {
             Ok(decided) => self.take(decided.steps),
             Err(error) => tracing::warn!("a question of an agent could not be denied: {error}"),
         }
     }
 
     fn answer(&mut self, id: &str, decision: Decision, by: String) -> Result<()> {
-        if !self.approvals.has(id) {
-            return Err(nothing_waits());
-        }
+        let is_heard = self.input.is_some() && self.end.why.is_none();
+        let asked_as = self.approvals.asked_as(id).filter(|_| is_heard).ok_or_else(nothing_waits)?;
         let decision = decision.with_a_reason(&by);
         let mut resolved = decision.resolved(id.into(), by);
-        let decided = self.dialogue.decide(id, decision)?;
+        let decided = self.dialogue.decide(&asked_as, decision)?;
         self.approvals.take(id);
         resolved.remembered = decided.remembered;
         self.live.remember(decided.rules);
@@ -305,10 +316,14 @@ impl<'a> Session<'a> {
         match order {
             Order::Prompt { text, reply } => {
                 if self.end.why.is_some() {
-                    let _ = reply.send(Err(Error::new(Code::AiTaskAlreadyCompleted, "the task is being ended")));
+                    let _ = reply.send(Err(is_ending()));
                     return;
                 }
-                self.live.log.push(TaskEventType::Status, json!({ "status": self.live.task().status, "prompt": text }));
+                if self.is_closing && self.live.task().session_id.is_none() {
+                    let _ = reply.send(Err(is_ending()));
+                    return;
+                }
+                self.live.told(&text);
                 if self.is_closing {
                     self.end.next.push(text);
                 } else {
@@ -321,7 +336,7 @@ impl<'a> Session<'a> {
                 let _ = reply.send(self.answer(&request_id, decision, by));
             }
             Order::Interrupt { reply } => {
-                self.end.interrupted = true;
+                self.end.interrupted = self.end.turn.is_none();
                 let steps = self.dialogue.interrupt();
                 self.take(steps);
                 let _ = reply.send(Ok(()));
@@ -357,14 +372,8 @@ impl<'a> Session<'a> {
     }
 
     fn close_input(&mut self) {
-        if self.is_closing
-            && self.unwritten.is_empty()
-            && self.input.take().is_some()
-            && !self.dialogue.leaves_at_end_of_input()
-            && self.end.why.is_none()
-        {
-            self.terminate_at = None;
-            self.control.terminate();
+        if self.is_closing && self.unwritten.is_empty() {
+            self.input = None;
         }
     }
 
@@ -399,7 +408,9 @@ impl<'a> Session<'a> {
         }
         for id in self.approvals.ended(now) {
             let message = format!("Nobody answered within {}.", self.approvals.limit_in_words());
-            self.deny(&id, &message);
+            if let Some(asked_as) = self.approvals.asked_as(&id) {
+                self.deny(&asked_as, &message);
+            }
             self.approvals.take(&id);
             self.resolved(Resolved { request_id: id, by: "timeout".into(), message: Some(message), ..Resolved::default() });
         }
@@ -413,13 +424,18 @@ impl<'a> Session<'a> {
                 Err(_) => break,
             }
         }
-        while self.errors.is_some() {
+        while self.errors.is_some() && Instant::now() < end {
             match tokio::time::timeout(SILENCE, complain(&mut self.errors, &mut self.complaints)).await {
                 Ok(count) => self.complained(count),
                 Err(_) => break,
             }
         }
     }
+}
+
+/// The agent can't be told more.
+pub(super) fn is_ending() -> Error {
+    Error::new(Code::AiTaskAlreadyCompleted, "the task is being ended").hint("Tell it again in a moment, when it has ended.")
 }
 
 /// Nothing waits for this answer, or not any more.

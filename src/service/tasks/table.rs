@@ -41,7 +41,11 @@ type Waiting = (Arc<Live>, mpsc::UnboundedReceiver<Order>);
 enum Entry {
     Live(Arc<Live>),
     /// With what it did, while somebody reads that.
-    Ended { task: Box<Task>, legacy: bool, log: Weak<Log> },
+    Ended {
+        task: Box<Task>,
+        legacy: bool,
+        log: Weak<Log>,
+    },
 }
 
 impl Entry {

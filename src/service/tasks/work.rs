@@ -13,7 +13,7 @@ use super::agents;
 use super::approvals::Approvals;
 use super::live::{Live, Order};
 use super::rules;
-use super::session::{End, Session, Why};
+use super::session::{End, Session, Why, is_ending, nothing_waits};
 use crate::api::execute::Command;
 use crate::api::tasks::TaskStatus;
 use crate::base::agents::TASK_VARIABLE;
@@ -79,7 +79,7 @@ impl Worker {
                 Err(error) => return Fate::failed(error.in_one_line()),
             };
             self.live.change(|task| task.pid = None);
-            self.refuse_what_is_left(&mut end.next);
+            self.take_what_is_left(&mut end);
             let Some(next) = self.next_start(&end) else { return self.fate(&agent, end) };
             self.start = next;
         }
@@ -118,15 +118,18 @@ impl Worker {
         self.tools.guard.spawn(&launch).await.map_err(|error| jobs::failure(error, &command, &launch))
     }
 
-    /// What came too late for the run, and will have no other.
-    fn refuse_what_is_left(&mut self, next: &mut Vec<String>) {
+    /// What came too late for the run: prompts have another where the session can be gone on with, all else has none.
+    fn take_what_is_left(&mut self, end: &mut End) {
+        let can_go_on = end.why.is_none() && self.live.task().session_id.is_some();
         while let Ok(order) = self.orders.try_recv() {
             match order {
-                Order::Prompt { text, reply } => {
-                    next.push(text);
+                Order::Prompt { text, reply } if can_go_on => {
+                    self.live.told(&text);
+                    end.next.push(text);
                     let _ = reply.send(Ok(()));
                 }
-                Order::Answer { reply, .. } => drop(reply.send(Err(super::session::nothing_waits()))),
+                Order::Prompt { reply, .. } => drop(reply.send(Err(is_ending()))),
+                Order::Answer { reply, .. } => drop(reply.send(Err(nothing_waits()))),
                 Order::Interrupt { reply } => drop(reply.send(Ok(()))),
             }
         }
@@ -153,8 +156,11 @@ impl Worker {
             Some(Exit::Code(code)) => Some(code),
             _ => None,
         };
+        if end.turn.is_none() && end.interrupted {
+            return Fate::cancelled("interrupted");
+        }
         let Some(turn) = end.turn else { return Fate { exit_code, ..Fate::failed(without_a_result(agent, end.exit, &end.complaints)) } };
-        if turn.interrupted || end.interrupted {
+        if turn.interrupted {
             return Fate::cancelled("interrupted");
         }
         match turn.error {
