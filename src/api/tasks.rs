@@ -278,10 +278,29 @@ fn example_id() -> String {
 of_one_task! {
     /// One task, whole.
     TaskGet Spec::get("task.get", "/ai-tasks/{taskId}").permit(Permission::AiTasks).compat() => One<Task>;
-    /// Cancel a task that has not ended, with every process of its agent; delete one that has.
-    TaskDelete Spec::delete("task.delete", "/ai-tasks/{taskId}").permit(Permission::AiTasks).compat() => One<TaskDone>;
     /// Have the agent stop what it is doing. The task ends as cancelled, and can be gone on with by a prompt.
     TaskInterrupt Spec::post("task.interrupt", "/ai-tasks/{taskId}/interrupt").permit(Permission::AiTasks) => One<TaskDone>;
+}
+
+/// Cancel a task that has not ended, with every process of its agent; delete one that has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskDelete {
+    /// The task's id.
+    pub task_id: String,
+    /// Only a task that has ended (true), or only one that has not (false); another is left as it is, with a failure (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<bool>,
+}
+impl Operation for TaskDelete {
+    const SPEC: Spec = Spec::delete("task.delete", "/ai-tasks/{taskId}").permit(Permission::AiTasks).compat();
+    type Reply = One<TaskDone>;
+    fn example() -> Self {
+        Self { task_id: example_id(), ended: None }
+    }
+    fn target(&self) -> Option<&str> {
+        Some(&self.task_id)
+    }
 }
 
 /// It was done.
@@ -295,6 +314,9 @@ pub struct TaskDone {
     /// Whether the task is no longer known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
+    /// Of an approval: what the agent remembers, in words (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<String>,
 }
 
 /// Follow what a task does: first what is kept of it, then what comes. Ends when the task has ended.
@@ -384,7 +406,13 @@ impl Operation for TaskApprove {
         Some(&self.request_id)
     }
     fn answer(&self) -> Option<&'static str> {
-        Some(if self.approved { "approved" } else { "refused" })
+        Some(match (self.approved, self.remember.unwrap_or_default(), self.updated_input.is_some()) {
+            (false, ..) => "refused",
+            (true, Remember::Once, false) => "approved",
+            (true, Remember::Once, true) => "approved with another input",
+            (true, Remember::Session, _) => "approved for the session",
+            (true, Remember::Always, _) => "approved for always",
+        })
     }
 }
 

@@ -29,7 +29,7 @@ impl Serve<TaskGet> for Daemon {
 
 impl Serve<TaskDelete> for Daemon {
     async fn serve(&self, caller: &Caller, op: TaskDelete) -> Result<TaskDone> {
-        self.tasks.delete(caller, &op.task_id).await
+        self.tasks.delete(caller, op).await
     }
 }
 

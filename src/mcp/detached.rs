@@ -69,7 +69,7 @@ pub async fn cancel(own: &Own, name: &str) -> Result<(), ErrorData> {
     if handle.find(own).await?.status.has_ended() {
         return Ok(());
     }
-    let stop = TaskDelete { task_id: handle.task_id.clone() };
+    let stop = TaskDelete { task_id: handle.task_id.clone(), ended: None };
     let stopped = async { line(own, handle.machine.as_deref())?.call(&stop).await }.await;
     stopped.map(drop).map_err(|error| handle.failed(&error))
 }

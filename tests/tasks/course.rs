@@ -57,7 +57,7 @@ async fn a_peers_agent_is_dispatched_watched_answered_and_gone_on_with() {
     assert_eq!(all.last_event, again.last_event, "a stream of all of it goes on past the first end");
     let listed = link.call(&TaskList {}).await.unwrap().tasks;
     assert_eq!((listed.len(), listed[0].name.as_deref()), (1, Some("a look")));
-    let deleted = link.call(&TaskDelete { task_id: task.id.clone() }).await.unwrap();
+    let deleted = link.call(&TaskDelete { task_id: task.id.clone(), ended: None }).await.unwrap();
     assert!(deleted.deleted && pair.kai.link().call(&TaskList {}).await.unwrap().tasks.is_empty());
     assert_eq!(link.call(&TaskGet { task_id: task.id.clone() }).await.unwrap_err().code, Code::AiTaskNotFound);
 }
@@ -114,11 +114,11 @@ async fn what_is_too_much_is_refused_or_waits_its_turn() {
     assert_eq!(link.call(&queued(json!([]))).await.unwrap_err().code, Code::AiTaskMaxConcurrent);
     let counts = link.call(&StatusGet {}).await.unwrap().ai_tasks.unwrap();
     assert_eq!((counts.active, counts.pending, counts.total), (1, 2, 3));
-    link.call(&TaskDelete { task_id: second.task_id.clone() }).await.unwrap();
+    link.call(&TaskDelete { task_id: second.task_id.clone(), ended: None }).await.unwrap();
     let mut second = Watched::follow(&link, second.task_id, 0).await;
     assert_eq!(second.end().await.status, TaskStatus::Cancelled);
     let mut third = Watched::follow(&link, third.task_id, 0).await;
-    link.call(&TaskDelete { task_id: first.task_id }).await.unwrap();
+    link.call(&TaskDelete { task_id: first.task_id, ended: None }).await.unwrap();
     let ended = third.end().await;
     assert_eq!((ended.status, ended.result.as_deref()), (TaskStatus::Completed, Some("third")));
     let statuses: Vec<_> = third.told(TaskEventType::Status).into_iter().map(|data| data["status"].clone()).collect();
@@ -158,7 +158,11 @@ async fn what_cannot_be_is_refused_and_leaves_no_task() {
     }
     for unknown in ["nothing", "../../config", "%2e%2e", &"x".repeat(5000)] {
         assert_eq!(link.call(&TaskGet { task_id: unknown.into() }).await.unwrap_err().code, Code::AiTaskNotFound, "{unknown}");
-        assert_eq!(link.call(&TaskDelete { task_id: unknown.into() }).await.unwrap_err().code, Code::AiTaskNotFound, "{unknown}");
+        assert_eq!(
+            link.call(&TaskDelete { task_id: unknown.into(), ended: None }).await.unwrap_err().code,
+            Code::AiTaskNotFound,
+            "{unknown}"
+        );
         let prompt = TaskPrompt { task_id: unknown.into(), prompt: "x".into() };
         assert_eq!(link.call(&prompt).await.unwrap_err().code, Code::AiTaskNotFound, "{unknown}");
     }
@@ -168,4 +172,18 @@ async fn what_cannot_be_is_refused_and_leaves_no_task() {
     std::fs::remove_file(kai.program.folder().join("bin/claude")).unwrap();
     let missing = link.call(&playing(json!([]))).await.unwrap_err();
     assert!(missing.code == Code::AiTaskAgentNotFound && missing.hint.as_deref().unwrap().contains("npm install"), "{missing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_means_to_cancel_deletes_nothing_and_the_other_way_round() {
+    let kai = node(json!({}));
+    let link = kai.link();
+    let mut task = Watched::dispatch(&link, playing(json!([{ "text": "kept" }, { "sleep": 300 }]))).await;
+    let delete = |ended| TaskDelete { task_id: task.id.clone(), ended: Some(ended) };
+    let (cancel, forget) = (delete(false), delete(true));
+    assert_eq!(link.call(&forget).await.unwrap_err().code, Code::InvalidRequest);
+    assert_eq!(task.end().await.result.as_deref(), Some("kept"));
+    assert_eq!(link.call(&cancel).await.unwrap_err().code, Code::AiTaskAlreadyCompleted);
+    assert_eq!(task.task().await.result.as_deref(), Some("kept"));
+    assert!(link.call(&forget).await.unwrap().deleted);
 }

@@ -99,7 +99,7 @@ async fn one_that_floods_is_cancelled_and_runs_out_of_time_like_any_other() {
     let begun = std::time::Instant::now();
     let limited = link.call(&TaskCreate { timeout: Some(300), ..forever() }).await.unwrap();
     let cancelled = link.call(&forever()).await.unwrap();
-    link.call(&TaskDelete { task_id: cancelled.task_id.clone() }).await.unwrap();
+    link.call(&TaskDelete { task_id: cancelled.task_id.clone(), ended: None }).await.unwrap();
     let mut cancelled = Watched::follow(&link, cancelled.task_id, 0).await;
     assert_eq!(cancelled.end().await.status, TaskStatus::Cancelled);
     assert_failed(&Watched::follow(&link, limited.task_id, 0).await.end().await, "it ran out of time");

@@ -105,7 +105,7 @@ impl<'a> Watched<'a> {
         self.link.call(&TaskPrompt { task_id: self.id.clone(), prompt: prompt.into() }).await.unwrap().since
     }
     pub async fn cancel(&self) {
-        self.link.call(&TaskDelete { task_id: self.id.clone() }).await.unwrap();
+        self.link.call(&TaskDelete { task_id: self.id.clone(), ended: None }).await.unwrap();
     }
     /// The data of all events of a type.
     pub fn told(&self, kind: TaskEventType) -> Vec<&Value> {

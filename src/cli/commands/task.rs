@@ -152,6 +152,6 @@ async fn delete(session: &Session, which: &Which) -> Result<()> {
         return Err(Error::new(Code::AiTaskFailed, format!("the task has not ended; it is {}", task.status.name()))
             .hint(format!("End it with: {}", place.command(&["cancel", short(&task.task_id)]))));
     }
-    let done = place.link()?.call(&TaskDelete { task_id: task.task_id.clone() }).await?;
+    let done = place.link()?.call(&TaskDelete { task_id: task.task_id.clone(), ended: None }).await?;
     session.console.done(&done, format!("Deleted {}", named(&task)))
 }

@@ -275,7 +275,7 @@ impl Action for Cancel {
         if task.status.has_ended() {
             return Ok(Cancelled { task_id, cancelled: false, status: task.status });
         }
-        line.call(&TaskDelete { task_id: task_id.clone() }).await?;
+        line.call(&TaskDelete { task_id: task_id.clone(), ended: None }).await?;
         Ok(Cancelled { task_id, cancelled: true, status })
     }
     fn tell(done: &Cancelled, call: &Call) -> String {

@@ -123,7 +123,7 @@ impl Attending {
                     Ok(output) => {
                         self.approvals.take(&request_id);
                         self.resolved(decision.resolved(request_id, by));
-                        let _ = reply.send(Ok(()));
+                        let _ = reply.send(Ok(None));
                         Some(output)
                     }
                     Err(error) => {

@@ -34,8 +34,8 @@ pub(super) enum Order {
         decision: Decision,
         /// Who gives it.
         by: String,
-        /// Whether it holds.
-        reply: oneshot::Sender<Result<()>>,
+        /// What is remembered with it, in words, where it holds.
+        reply: oneshot::Sender<Result<Option<String>>>,
     },
     /// Have the agent stop what it does.
     Interrupt {
@@ -107,8 +107,9 @@ impl Live {
         self.change(|task| task.status = status);
         self.log.push(TaskEventType::Status, json!({ "status": status }));
     }
-    /// The agent is told more.
+    /// The agent is told more: its last word is none any more.
     pub(super) fn told(&self, prompt: &str) {
+        self.change(|task| task.result = None);
         self.log.push(TaskEventType::Status, json!({ "status": self.task().status, "prompt": prompt }));
     }
     /// The agent has begun.

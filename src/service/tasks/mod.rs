@@ -31,8 +31,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::node::TaskCounts;
 use crate::api::tasks::{
-    Task, TaskApprove, TaskCreate, TaskDone, TaskEvent, TaskEventType, TaskHistory, TaskPrompt, TaskPrompted, TaskStatus, TaskStream,
-    Tasks as Listing, USUAL_AGENT,
+    Task, TaskApprove, TaskCreate, TaskDelete, TaskDone, TaskEvent, TaskEventType, TaskHistory, TaskPrompt, TaskPrompted, TaskStatus,
+    TaskStream, Tasks as Listing, USUAL_AGENT,
 };
 use crate::api::{Caller, Events, Permission};
 use crate::base::workers::{Workers, blocking};
@@ -282,11 +282,8 @@ impl Tasks {
         if program.contains('/') || which(&program).is_some() {
             return Ok(());
         }
-        Err(Error::new(
-            Code::AiTaskAgentNotFound,
-            format!("{agent} is not installed here: there is no {program} on the PATH of the daemon"),
-        )
-        .hint(agents::how_to_install(agent)))
+        Err(Error::new(Code::AiTaskAgentNotFound, format!("{agent} is not installed: there is no {program} on the PATH of the daemon"))
+            .hint(agents::how_to_install(agent)))
     }
 
     /// A peer goes on with sessions of its own: others hold what others said.
@@ -372,7 +369,8 @@ impl Tasks {
         let decision = Decision { approved, message, input: updated_input.map(Value::Object), remember, suggestion, answers };
         let by = caller.name().to_owned();
         let answered = order(&live, |reply| Order::Answer { request_id, decision, by, reply }).await;
-        answered.unwrap_or_else(|| Err(session::nothing_waits())).map(|()| done(task_id))
+        let remembered = answered.unwrap_or_else(|| Err(session::nothing_waits()))?;
+        Ok(TaskDone { remembered, ..done(task_id) })
     }
 
     /// Tells the agent of a task more.
@@ -411,7 +409,7 @@ impl Tasks {
         let log = Arc::new(self.opened(&task_id).await?);
         let since = log.last();
         let task = &mut record.task;
-        (task.status, task.completed_at, task.error, task.exit_code) = (TaskStatus::Running, None, None, None);
+        (task.status, task.completed_at, task.error, task.exit_code, task.result) = (TaskStatus::Running, None, None, None, None);
         task.updated_at = clock::now();
         let (sender, orders) = mpsc::unbounded_channel();
         let live = Arc::new(Live::new(record, log, sender, shelf.clone(), journal.clone()));
@@ -438,17 +436,24 @@ impl Tasks {
     /// Cancels a task that has not ended; forgets one that has.
     ///
     /// # Errors
-    /// `AI_TASK_NOT_FOUND`.
-    pub async fn delete(&self, caller: &Caller, task_id: &str) -> Result<TaskDone> {
-        if let Some(live) = self.inner.table.find(caller, task_id)? {
+    /// `AI_TASK_NOT_FOUND`; `AI_TASK_ALREADY_COMPLETED` or `INVALID_REQUEST` where only the other was meant.
+    pub async fn delete(&self, caller: &Caller, op: TaskDelete) -> Result<TaskDone> {
+        let TaskDelete { task_id, ended } = op;
+        if let Some(live) = self.inner.table.find(caller, &task_id)? {
+            if ended == Some(true) {
+                return Err(Error::invalid("the task has not ended").hint("Cancel it first: loopsy task cancel"));
+            }
             self.cancel(&live, caller.name());
-            return Ok(done(task_id.to_owned()));
+            return Ok(done(task_id));
         }
-        if let Some(task) = self.inner.table.forget(task_id) {
-            self.inner.shelf.remove(task_id).await?;
+        if ended == Some(false) {
+            return Err(Error::new(Code::AiTaskAlreadyCompleted, "the task has ended"));
+        }
+        if let Some(task) = self.inner.table.forget(&task_id) {
+            self.inner.shelf.remove(&task_id).await?;
             live::tell(&self.inner.journal, "deleted", &task);
         }
-        Ok(TaskDone { deleted: true, ..done(task_id.to_owned()) })
+        Ok(TaskDone { deleted: true, ..done(task_id) })
     }
 
     /// How many work, wait and are kept.
@@ -476,14 +481,14 @@ impl Tasks {
 }
 
 /// Tells a worker; nothing where it has ended.
-async fn order(live: &Live, make: impl FnOnce(oneshot::Sender<Result<()>>) -> Order) -> Option<Result<()>> {
+async fn order<T>(live: &Live, make: impl FnOnce(oneshot::Sender<Result<T>>) -> Order) -> Option<Result<T>> {
     let (reply, answer) = oneshot::channel();
     live.orders.send(make(reply)).ok()?;
     answer.await.ok()
 }
 
 fn done(task_id: String) -> TaskDone {
-    TaskDone { success: true, task_id, deleted: false }
+    TaskDone { success: true, task_id, ..TaskDone::default() }
 }
 
 fn finish(task: &mut Task, fate: &Fate) {

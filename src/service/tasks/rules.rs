@@ -34,8 +34,8 @@ pub(super) fn dispatcher(record: &Record) -> Caller {
 
 fn owners(caller: &Caller, what: &str) -> Error {
     let name = caller.name();
-    Error::new(Code::AuthForbidden, format!("{name} is a peer, and may not ask for {what}"))
-        .hint(format!("The owner of this machine can allow it: add {name} to aiTasks.trustedPeers."))
+    Error::new(Code::AuthForbidden, format!("{what} is not for peers to ask for, and {name} is one"))
+        .hint(format!("The owner of the machine where it is to work can allow it, there: add {name} to aiTasks.trustedPeers."))
 }
 
 /// What an agent is to be started for, once it is known to make sense and to be allowed.

@@ -280,18 +280,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn answer(&mut self, id: &str, decision: Decision, by: String) -> Result<()> {
+    fn answer(&mut self, id: &str, decision: Decision, by: String) -> Result<Option<String>> {
         let is_heard = self.input.is_some() && self.end.why.is_none();
         let asked_as = self.approvals.asked_as(id).filter(|_| is_heard).ok_or_else(nothing_waits)?;
         let decision = decision.with_a_reason(&by);
         let mut resolved = decision.resolved(id.into(), by);
         let decided = self.dialogue.decide(&asked_as, decision)?;
         self.approvals.take(id);
-        resolved.remembered = decided.remembered;
+        resolved.remembered = decided.remembered.clone();
         self.live.remember(decided.rules);
         self.take(decided.steps);
         self.resolved(resolved);
-        Ok(())
+        Ok(decided.remembered)
     }
 
     fn resolved(&mut self, resolved: Resolved) {

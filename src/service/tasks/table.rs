@@ -150,7 +150,9 @@ impl Table {
             Some(Entry::Ended { .. }) => {}
         }
         if state.seats.len() + state.reserved.len() >= limits.max_concurrent as usize {
-            return Err(full(&state, limits, false));
+            let (n, most) = (state.seats.len() + state.reserved.len(), limits.max_concurrent);
+            return Err(Error::new(Code::AiTaskMaxConcurrent, format!("{n} tasks run already; aiTasks.maxConcurrent is {most}"))
+                .hint("Tell it again when one has ended, or raise aiTasks.maxConcurrent on that machine."));
         }
         state.seats.insert(task_id.clone());
         state.tasks.insert(task_id, Entry::Live(live.clone()));

@@ -79,7 +79,7 @@ pub async fn cancel(place: Place<'_>, task_id: &str) -> Result<TaskDone> {
         return Err(Error::new(Code::AiTaskAlreadyCompleted, format!("the task has ended; it is {}", task.status.name()))
             .hint(format!("Forget it with: {}", place.command(&["delete", short(task_id)]))));
     }
-    link.call(&TaskDelete { task_id: task_id.to_owned() }).await
+    link.call(&TaskDelete { task_id: task_id.to_owned(), ended: None }).await
 }
 
 /// Tells events, in words or as JSON.
