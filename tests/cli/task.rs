@@ -192,18 +192,24 @@ async fn what_is_asked_is_answered_from_another_machine() {
     })
     .await;
     let id = listed(&kai.program, &[])[0]["taskId"].as_str().unwrap().to_owned();
+    let asked: Vec<String> = listed(&kai.program, &[])[0]["pendingApprovals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|asked| asked["requestId"].as_str().unwrap().to_owned())
+        .collect();
     let which = ask(&["approve", &id]);
-    assert!(which.code == 2 && which.err.contains("ask-2 (Bash: echo two)"), "{which:?}");
-    assert!(ask(&["approve", &id, "ask"]).err.contains("3 questions begin with ask"));
-    assert!(ask(&["approve", &id, "ask-2"]).err.contains("Approved: Bash: echo two"));
-    let again = ask(&["deny", &id, "ask-2"]);
+    assert!(which.code == 2 && which.err.contains(&format!("{} (Bash: echo two)", &asked[1][..8])), "{which:?}");
+    assert!(ask(&["approve", &id, &asked[1][..8]]).err.contains("Approved: Bash: echo two"));
+    let again = ask(&["deny", &id, &asked[1]]);
     assert_eq!(again.code, 1, "the first answer holds: {again:?}");
-    assert!(ask(&["deny", &id, "ask-1", "-m", "not on my machine"]).err.contains("Refused"));
+    assert!(ask(&["deny", &id, &asked[0], "-m", "not on my machine"]).err.contains("Refused"));
     let forever = ask(&["approve", &id, "--remember", "always"]);
     assert_eq!(forever.code, 5, "what holds for ever is the owner's to say: {forever:?}");
     let shown = ask(&["show", &id]).out;
     assert!(
-        shown.contains("It asks    Bash: echo three") && shown.contains(&format!("loopsy task approve {} ask-3 --peer kai", &id[..8])),
+        shown.contains("It asks    Bash: echo three")
+            && shown.contains(&format!("loopsy task approve {} {} --peer kai", &id[..8], &asked[2][..8])),
         "{shown}"
     );
     ask(&["approve", &id, "--input", r#"{"command":"echo edited"}"#]);

@@ -146,7 +146,7 @@ async fn a_question_that_somebody_else_answers_is_taken_down() {
     // Half a line is typed; Enter is not pressed yet.
     terminal.types("y");
     let task = newest(&kai.program, "waiting_approval").await;
-    kai.program.ok(&["task", "approve", task["taskId"].as_str().unwrap(), "ask-1"]);
+    kai.program.ok(&["task", "approve", task["taskId"].as_str().unwrap()]);
     assert!(terminal.until("echo two").contains("! approved by owner"));
     terminal.until("Your answer (");
     terminal.types("\n");

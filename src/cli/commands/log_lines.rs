@@ -97,8 +97,12 @@ fn words(console: &Console, record: &Value) -> String {
         target if target.is_empty() => String::new(),
         target => format!("  {target}"),
     };
+    let answer = match text("answer") {
+        answer if answer.is_empty() => answer,
+        answer => format!("  {answer}"),
+    };
     format!(
-        "{}  {:<12} {} {} {}{target}{error}  {}",
+        "{}  {:<12} {} {} {}{target}{answer}{error}  {}",
         time(record["timestamp"].as_u64().unwrap_or(0)),
         text("caller"),
         console.paint(colour, &status.to_string()),

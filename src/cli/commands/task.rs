@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use self::place::{Place, short};
 use self::watch::Teller;
-use crate::api::tasks::{PROMPT_BYTES, Task as Known, TaskCreate, TaskDelete, TaskEvents, TaskInterrupt, TaskPrompt};
+use crate::api::tasks::{PROMPT_BYTES, PermissionMode, Task as Known, TaskCreate, TaskDelete, TaskEvents, TaskInterrupt, TaskPrompt};
 use crate::base::text::printable;
 use crate::base::units::parse_duration;
 use crate::base::{Code, Error, Result};
@@ -69,6 +69,10 @@ async fn start(session: &Session, mut args: Run) -> Result<ExitCode> {
     let peer = args.words.pop();
     let detach = args.detach;
     let place = Place { session, peer: peer.as_deref() };
+    if args.mode == Some(PermissionMode::BypassPermissions) {
+        // What an agent may not approve, it can't give away either.
+        answer::permitted(session)?;
+    }
     let task = place.link()?.call(&request(args, prompt, place.peer.is_none())?).await?;
     if detach {
         return leave(place, &task);
@@ -147,11 +151,11 @@ async fn kept(place: Place<'_>, task_id: &str, since: Option<u64>) -> Result<()>
 
 async fn delete(session: &Session, which: &Which) -> Result<()> {
     let (place, task) = meant(session, which).await?;
-    // The same request would cancel one that has not.
     if !task.status.has_ended() {
         return Err(Error::new(Code::AiTaskFailed, format!("the task has not ended; it is {}", task.status.name()))
             .hint(format!("End it with: {}", place.command(&["cancel", short(&task.task_id)]))));
     }
-    let done = place.link()?.call(&TaskDelete { task_id: task.task_id.clone(), ended: None }).await?;
+    // Somebody may have it go on at this moment.
+    let done = place.link()?.call(&TaskDelete { task_id: task.task_id.clone(), ended: Some(true) }).await?;
     session.console.done(&done, format!("Deleted {}", named(&task)))
 }

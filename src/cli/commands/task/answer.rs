@@ -32,7 +32,7 @@ pub fn permitted(session: &Session) -> Result<()> {
     if !is_inside || config_file::load(&session.home.config())?.config.ai_tasks.agents_may_approve {
         return Ok(());
     }
-    Err(Error::new(Code::AuthForbidden, "an agent may not approve what another one asks")
+    Err(Error::new(Code::AuthForbidden, "an agent may not approve what another one asks, nor let it do everything")
         .hint("Have a person answer, or let agents do so: loopsy config set aiTasks.agentsMayApprove true"))
 }
 
@@ -66,7 +66,8 @@ pub async fn deny(session: &Session, question: &Question, message: Option<String
 async fn send(place: Place<'_>, asked: Option<&Approval>, answer: TaskApprove) -> Result<()> {
     let done = place.link()?.call(&answer).await?;
     let what = asked.map(|asked| format!(": {}", wants(asked))).unwrap_or_default();
-    place.session.console.done(&done, format!("{}{what}", if answer.approved { "Approved" } else { "Refused" }))
+    let remembered = done.remembered.as_ref().map(|rule| format!("; remembered: {}", one_line(rule, SHOWN))).unwrap_or_default();
+    place.session.console.done(&done, format!("{}{what}{remembered}", if answer.approved { "Approved" } else { "Refused" }))
 }
 
 /// The task, and the id of the question that is meant.

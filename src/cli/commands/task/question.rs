@@ -104,6 +104,7 @@ impl Asked {
             Some(question) => match line {
                 "q" => Step::Leave,
                 "n" => self.refuse(""),
+                _ if line.starts_with("n ") => self.refuse(line[2..].trim()),
                 _ => match chosen(&question, line) {
                     Ok(answer) => self.answered(question.text, answer),
                     Err(why) => Step::Again(why),

@@ -10,10 +10,10 @@ use super::follow::Following;
 use super::place::{Place, short};
 use super::question::{Asked, Step};
 use super::typist::{Typist, edit};
-use super::words::{Line, Telling, Thoughts, outcome};
+use super::words::{Line, Telling, Thoughts, outcome, wants};
 use crate::api::tasks::{Approval, Resolved, Task, TaskApprove, TaskDelete, TaskDone, TaskEvent, TaskEventType, TaskGet, TaskStatus};
 use crate::base::text::printable;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Result};
 use crate::cli::ask;
 use crate::cli::console::{Colour, Console};
 
@@ -37,7 +37,7 @@ pub async fn to_the_end(place: Place<'_>, task: &Task, since: u64) -> Result<Exi
         };
         match happened {
             Happened::Event(None) => return desk.end().await,
-            Happened::Event(Some(event)) => desk.take(&event)?,
+            Happened::Event(Some(event)) => desk.take(&event).inspect_err(|_| desk.leave())?,
             Happened::Line(None) => desk.unattended(),
             Happened::Line(Some(line)) => {
                 if desk.typed(&line).await? {
@@ -72,14 +72,11 @@ pub async fn from_aside(place: Place<'_>, task_id: &str, since: Option<u64>) -> 
 /// # Errors
 /// `AI_TASK_ALREADY_COMPLETED` for one that has.
 pub async fn cancel(place: Place<'_>, task_id: &str) -> Result<TaskDone> {
-    let link = place.link()?;
-    let task = link.call(&TaskGet { task_id: task_id.to_owned() }).await?;
-    // The same request would delete one that has ended.
-    if task.status.has_ended() {
-        return Err(Error::new(Code::AiTaskAlreadyCompleted, format!("the task has ended; it is {}", task.status.name()))
-            .hint(format!("Forget it with: {}", place.command(&["delete", short(task_id)]))));
-    }
-    link.call(&TaskDelete { task_id: task_id.to_owned(), ended: None }).await
+    let cancel = TaskDelete { task_id: task_id.to_owned(), ended: Some(false) };
+    place.link()?.call(&cancel).await.map_err(|error| match error.code {
+        Code::AiTaskAlreadyCompleted => error.hint(format!("Forget it with: {}", place.command(&["delete", short(task_id)]))),
+        _ => error,
+    })
 }
 
 /// Tells events, in words or as JSON.
@@ -201,6 +198,10 @@ impl<'a> Desk<'a> {
         let approval: Approval = serde_json::from_value(event.data.clone()).unwrap_or_default();
         if !self.attended {
             self.teller.tell(event)?;
+            // Who wants no notes still has to know why nothing happens.
+            if self.console().is_quiet() && !self.console().wants_json() {
+                self.console().warn(format!("{} asks: {}", self.who, wants(&approval)));
+            }
             if !self.console().wants_json() {
                 self.say_how(&approval.request_id);
             }
@@ -216,7 +217,11 @@ impl<'a> Desk<'a> {
     }
     fn say_how(&self, request_id: &str) {
         let answer = |verb| self.place.command(&[verb, short(self.task_id), short(request_id)]);
-        self.console().note(format!("  Answer it with: {}\n              or: {}", answer("approve"), answer("deny")));
+        if self.console().is_quiet() {
+            self.console().warn(format!("answer it with: {}", answer("approve")));
+        } else {
+            self.console().note(format!("  Answer it with: {}\n              or: {}", answer("approve"), answer("deny")));
+        }
     }
     /// Shows the oldest open question. What was typed before it was seen is no answer to it.
     fn show(&mut self) {
@@ -230,6 +235,11 @@ impl<'a> Desk<'a> {
             self.console().prompt(&asked.prompt());
         }
     }
+    /// Says that the task goes on though nobody follows it here.
+    fn leave(&self) {
+        let follow = self.place.command(&["logs", "-f", short(self.task_id)]);
+        self.console().note(format!("The task goes on. Follow it with: {follow}"));
+    }
     /// Nobody types any more: the questions are for others to answer.
     fn unattended(&mut self) {
         self.console().note("");
@@ -242,9 +252,8 @@ impl<'a> Desk<'a> {
         let Some(asked) = self.open.front_mut() else { return Ok(false) };
         match asked.take(line) {
             Step::Leave => {
-                let follow = self.place.command(&["logs", "-f", short(self.task_id)]);
                 self.say_how(self.open.front().map(Asked::request_id).unwrap_or_default());
-                self.console().note(format!("The task goes on. Follow it with: {follow}"));
+                self.leave();
                 return Ok(true);
             }
             Step::Again(why) => self.console().note(why),

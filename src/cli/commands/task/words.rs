@@ -1,6 +1,8 @@
 //! What a task does, in words for people: pure, from events to lines. Nothing that an agent wrote gets to obey itself on a
 //! terminal.
 
+use std::collections::BTreeMap;
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -48,12 +50,14 @@ pub struct Telling {
     thinks: bool,
     is_mid_line: bool,
     turn: Value,
+    /// What is asked and not settled yet, by its id.
+    open: BTreeMap<String, String>,
 }
 
 impl Telling {
     /// From the first event on.
     pub fn new(thoughts: Thoughts) -> Self {
-        Self { thoughts, thinks: false, is_mid_line: false, turn: Value::Null }
+        Self { thoughts, thinks: false, is_mid_line: false, turn: Value::Null, open: BTreeMap::new() }
     }
     /// What one event is for people.
     pub fn tell(&mut self, event: &TaskEvent) -> Vec<Line> {
@@ -68,8 +72,15 @@ impl Telling {
             TaskEventType::Thinking => self.thought(text(data)),
             TaskEventType::ToolUse => self.note(used(data)),
             TaskEventType::ToolResult => self.note(came_of(data)),
-            TaskEventType::PermissionRequest | TaskEventType::Question => self.note(asked(data)),
-            TaskEventType::PermissionResolved => self.note(settled(data)),
+            TaskEventType::PermissionRequest | TaskEventType::Question => {
+                let approval: Approval = serde_json::from_value(data.clone()).unwrap_or_default();
+                self.open.insert(approval.request_id.clone(), one_line(&wants(&approval), SHOWN));
+                self.note(asked(data))
+            }
+            TaskEventType::PermissionResolved => {
+                let what = data["requestId"].as_str().and_then(|id| self.open.remove(id));
+                self.note(settled(data, what.as_deref()))
+            }
             TaskEventType::Status => status(data).map_or_else(Vec::new, |words| self.note(words)),
             TaskEventType::Error => self.line(Line::Warning(one_line(text(data), SHOWN * 4))),
             TaskEventType::Result => {
@@ -200,7 +211,7 @@ pub fn questions(input: &Value) -> Vec<&str> {
     input["questions"].as_array().into_iter().flatten().filter_map(|question| question["question"].as_str()).collect()
 }
 
-fn settled(data: &Value) -> String {
+fn settled(data: &Value, what: Option<&str>) -> String {
     let Resolved { approved, by, message, remembered, edited, .. } = serde_json::from_value(data.clone()).unwrap_or_default();
     let mut words = match by.as_str() {
         "withdrawn" => "it no longer asks".into(),
@@ -217,7 +228,10 @@ fn settled(data: &Value) -> String {
     if let Some(message) = message.filter(|_| !approved && by != "timeout") {
         words.push_str(&format!(": {}", one_line(&message, SHOWN)));
     }
-    format!("! {words}")
+    match what {
+        Some(what) => format!("! {words} ({what})"),
+        None => format!("! {words}"),
+    }
 }
 
 fn status(data: &Value) -> Option<String> {
