@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loopsy::api::tasks::{Approval, Remember, Task, TaskApprove, TaskCreate, TaskEventType, TaskInterrupt, TaskPrompt, TaskStatus};
+use loopsy::api::tasks::{
+    Approval, Remember, Task, TaskApprove, TaskCreate, TaskEventType, TaskInterrupt, TaskList, TaskPrompt, TaskStatus,
+};
 use loopsy::client::Link;
 use serde_json::{Value, json};
 
@@ -19,7 +21,7 @@ use crate::tasks::{Watched, yes};
 /// Two machines, an agent on kai, and its model.
 struct Stage {
     /// Stopped when the stage goes.
-    _machines: Paired,
+    machines: Paired,
     model: Model,
     agent: &'static str,
     /// How leo reaches kai.
@@ -39,7 +41,7 @@ impl Stage {
         let folder = kai.folder().join("work");
         std::fs::create_dir(&folder).unwrap();
         let link = machines.leo.link().via("kai");
-        Some(Self { _machines: machines, model, agent, link, folder: folder.canonicalize().unwrap() })
+        Some(Self { machines, model, agent, link, folder: folder.canonicalize().unwrap() })
     }
     fn task(&self, prompt: &str) -> TaskCreate {
         let cwd = Some(self.folder.to_string_lossy().into_owned());
@@ -325,4 +327,36 @@ async fn heavy_opencode_works_on_a_peer_and_asks_the_one_who_sent_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn heavy_gemini_works_on_a_peer_and_asks_the_one_who_sent_it() {
     approved_over_acp("gemini", Some("gemini-2.5-flash"), "run_shell_command").await;
+}
+
+/// A session that Loopsy did not start, whose settings have it ask through Loopsy.
+#[tokio::test(flavor = "multi_thread")]
+async fn heavy_a_session_of_somebody_elses_asks_through_its_hook() {
+    let Some(mut stage) = Stage::set("claude", json!({})) else { return };
+    let kai = &stage.machines.kai;
+    let settings = kai.program.ok(&["hook", "settings"]);
+    let mut claude = std::process::Command::new(kai.program.folder().join("bin/claude"))
+        .env("HOME", kai.program.folder())
+        .args(["-p", "touch something", "--settings", settings.trim(), "--permission-mode", "default"])
+        .current_dir(&stage.folder)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    stage.model.asked().await.call("Bash", &bash("touch through-a-hook"));
+    let owner = kai.link();
+    let asked = loop {
+        let tasks = owner.call(&TaskList {}).await.unwrap().tasks;
+        if let Some(task) = tasks.into_iter().find(|task| !task.pending_approvals.is_empty()) {
+            break task;
+        }
+        assert!(claude.try_wait().unwrap().is_none(), "it ended without asking");
+        tokio::task::yield_now().await;
+    };
+    assert!(asked.watched && !stage.file("through-a-hook").exists(), "{asked:?}");
+    let answer = TaskApprove { task_id: asked.task_id.clone(), ..yes(&asked.pending_approvals[0].request_id) };
+    owner.call(&answer).await.unwrap();
+    stage.model.asked().await.say("done");
+    let ended = loopsy::base::workers::blocking(move || claude.wait_with_output()).await.unwrap().unwrap();
+    assert!(ended.status.success() && stage.file("through-a-hook").exists(), "{ended:?}");
 }
