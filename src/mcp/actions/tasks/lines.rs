@@ -102,7 +102,10 @@ impl Lines {
                 let answer = if data["approved"] == true { "allowed" } else { "denied" };
                 format!("{answer} by {}: {}", field(data, "by"), field(data, "requestId"))
             }
-            TaskEventType::Status => format!("is now {}", field(data, "status")),
+            TaskEventType::Status => match data["prompt"].as_str() {
+                Some(prompt) => format!("is told » {}", one_line(prompt.trim().lines().next().unwrap_or_default(), LINE)),
+                None => format!("is now {}", field(data, "status")),
+            },
             TaskEventType::Error => format!("went wrong: {}", text(&data["message"])),
             TaskEventType::Result => "has finished its turn".to_owned(),
             TaskEventType::Exit => format!("has ended: {}", field(data, "status")),
@@ -163,7 +166,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use TaskEventType::{Exit, PermissionRequest, PermissionResolved, Text, Thinking, ToolResult, ToolUse};
+    use TaskEventType::{Exit, PermissionRequest, PermissionResolved, Status, Text, Thinking, ToolResult, ToolUse};
 
     fn event(seq: u64, kind: TaskEventType, data: Value) -> TaskEvent {
         TaskEvent { kind, data, seq, ..TaskEvent::default() }
@@ -182,10 +185,11 @@ mod tests {
             (8, PermissionRequest, json!({ "requestId": "r1", "toolName": "Write", "toolInput": {} })),
             (9, PermissionResolved, json!({ "requestId": "r1", "approved": false, "by": "timeout" })),
             (10, Exit, json!({ "status": "completed" })),
+            (11, Status, json!({ "status": "running", "prompt": "\n Now commit it.\nThen push." })),
         ] {
             lines.push(&event(seq, kind, data));
         }
-        assert!(lines.asked("r1") && !lines.asked("r2") && lines.newest == 10);
+        assert!(lines.asked("r1") && !lines.asked("r2") && lines.newest == 11);
         let said = lines.finish();
         let expected = [
             "[4] says: I look.",
@@ -195,6 +199,7 @@ mod tests {
             "[8] asks r1: may it use Write {}",
             "[9] denied by timeout: r1",
             "[10] has ended: completed",
+            "[11] is told » Now commit it.",
         ];
         assert_eq!(said, expected);
     }
