@@ -66,12 +66,11 @@ pub async fn get(own: &Own, name: &str) -> Result<GetTaskResult, ErrorData> {
 /// Stops a task that has not ended.
 pub async fn cancel(own: &Own, name: &str) -> Result<(), ErrorData> {
     let handle = Handle::of(name)?;
-    if handle.find(own).await?.status.has_ended() {
-        return Ok(());
+    let stop = TaskDelete { task_id: handle.task_id.clone(), ended: Some(false) };
+    match async { line(own, handle.machine.as_deref())?.call(&stop).await }.await {
+        Err(error) if error.code != Code::AiTaskAlreadyCompleted => Err(handle.failed(&error)),
+        _ => Ok(()),
     }
-    let stop = TaskDelete { task_id: handle.task_id.clone(), ended: None };
-    let stopped = async { line(own, handle.machine.as_deref())?.call(&stop).await }.await;
-    stopped.map(drop).map_err(|error| handle.failed(&error))
 }
 
 /// What a task's name stands for.

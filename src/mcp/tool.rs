@@ -21,6 +21,10 @@ use crate::base::{Code, Error, Result};
 pub trait Action: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// What comes back.
     type Answer: Serialize + JsonSchema + Send + 'static;
+    /// Fails where this machine refuses it, whichever machine it is about.
+    fn check(&self, _call: &Call) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
     /// Does it.
     fn act(self, call: &Call) -> impl Future<Output = Result<Self::Answer>> + Send;
     /// Tells what came of it, in few words.
@@ -42,7 +46,8 @@ pub enum Effect {
     Removes,
 }
 
-type Doing<'a> = Pin<Box<dyn Future<Output = Result<Done>> + Send + 'a>>;
+/// What comes of a call; a failure with the machine whose it is, where that was named.
+type Doing<'a> = Pin<Box<dyn Future<Output = Result<Done, (Error, Option<&'a str>)>> + Send + 'a>>;
 
 /// One row of the table.
 pub struct Tool {
@@ -63,9 +68,10 @@ pub struct Tool {
 fn act<A: Action>(call: &Call, fields: Object) -> Result<Doing<'_>> {
     let action: A = arguments::decode(fields)?;
     Ok(Box::pin(async move {
-        let done = action.act(call).await?;
+        action.check(call).await.map_err(|error| (error, None))?;
+        let done = action.act(call).await.map_err(|error| (error, call.machine()))?;
         let text = A::tell(&done, call);
-        Done::of(&done, text)
+        Done::of(&done, text).map_err(|error| (error, None))
     }))
 }
 
@@ -137,8 +143,8 @@ impl Tool {
         };
         match doing.await {
             Ok(done) => succeeded(done),
-            Err(error) if error.code == Code::PeerNotFound => failed(&call.with_names(error).await, None),
-            Err(error) => failed(&error, call.machine()),
+            Err((error, _)) if error.code == Code::PeerNotFound => failed(&call.with_names(error).await, None),
+            Err((error, machine)) => failed(&error, machine),
         }
     }
 }

@@ -98,7 +98,8 @@ fn what_an_agent_asks_is_for_a_person_unless_the_owner_says_otherwise() {
 
     let answer = |asked: &Value, approved: bool| json!({ "peer": "kai", "taskId": id(asked), "requestId": asked["approvals"][0]["requestId"], "approved": approved });
     let said = agent.fails("loopsy_task_approve", answer(&asked, true));
-    assert!(said.contains("agents may not approve") && said.contains("agentsMayApprove"), "{said}");
+    // This machine refuses it, and not the one that the task is on.
+    assert!(said.starts_with("agents may not approve") && said.contains(&command) && said.contains("agentsMayApprove"), "{said}");
     let waiting = agent.begin("loopsy_task_status", wait_for(&asked));
     let mut denial = answer(&asked, false);
     denial["message"] = "use ls".into();
@@ -124,19 +125,51 @@ fn an_agent_gives_no_more_than_it_may_approve() {
     let pair = pair();
     let mut agent = Agent::start(&pair.leo.program);
     let free = json!({ "prompt": script(asking("id")), "permissionMode": "bypassPermissions" });
-    assert!(agent.fails("loopsy_dispatch_task", free.clone()).contains("agentsMayApprove"));
+    let mut there = free.clone();
+    there["peer"] = "kai".into();
+    for arguments in [&free, &there] {
+        let said = agent.fails("loopsy_dispatch_task", arguments.clone());
+        assert!(said.starts_with("permissionMode ") && said.contains("agentsMayApprove") && !said.contains("task approve"), "{said}");
+    }
     let named = |name: &str| json!({ "prompt": "x", name: ["Bash"] });
     for name in ["allowedTools", "additionalArgs", "untrusted"] {
         assert!(agent.fails("loopsy_dispatch_task", named(name)).contains(name));
     }
     assert_eq!(agent.call("loopsy_task_status", json!({}))["tasks"], json!([]));
     pair.leo.program.ok(&["config", "set", "aiTasks.agentsMayApprove", "true"]);
-    agent.call("loopsy_dispatch_task", free.clone());
+    agent.call("loopsy_dispatch_task", free);
     // On the peer it is the peer's owner who decides.
-    let mut there = free;
-    there["peer"] = "kai".into();
     let said = agent.fails("loopsy_dispatch_task", there);
     assert!(said.contains("kai") && said.contains("aiTasks.trustedPeers"), "{said}");
+}
+
+/// What is already asked is nothing to wait for, and many big questions make no big answer.
+#[test]
+fn many_big_questions_are_told_at_once_and_in_short() {
+    let pair = pair();
+    let mut agent = Agent::start(&pair.leo.program);
+    let big = json!({ "tool": "Write", "input": { "content": "x".repeat(20_000) } });
+    let begun = agent.call("loopsy_dispatch_task", dispatch(json!([{ "together": vec![big; 25] }])));
+    let began = Instant::now();
+    let (listed, told) = loop {
+        let (all, told) = agent.call_told("loopsy_task_status", json!({ "peer": "kai" }));
+        if all["tasks"][0]["asks"] == 25 {
+            break (all, told);
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{all}");
+    };
+    let approvals = listed["tasks"][0]["approvals"].as_array().unwrap();
+    assert!(approvals.iter().all(|asked| asked["requestId"].is_string() && asked["input"].is_null()), "{listed}");
+    assert!(told.contains(", asks 25: ") && listed.to_string().len() < 2000 && told.len() < 2000, "{told}");
+
+    let began = Instant::now();
+    let more = json!({ "peer": "kai", "taskId": id(&begun), "prompt": "Now commit it.\nThen push.", "waitSeconds": 60 });
+    let (asked, told) = agent.call_told("loopsy_dispatch_task", more);
+    assert!(began.elapsed() < Duration::from_secs(30) && asked["approvals"].as_array().unwrap().len() == 20, "{asked}");
+    assert!(told.contains("It asks 5 more.") && asked.to_string().len() < 30_000 && told.len() < 30_000, "{}", told.len());
+    let (seen, told) = agent.call_told("loopsy_task_status", json!({ "peer": "kai", "taskId": id(&begun) }));
+    assert!(told.lines().any(|line| line.ends_with("] is told » Now commit it.")), "{told}");
+    assert!(seen.to_string().len() + told.len() < 80_000, "{} {}", seen.to_string().len(), told.len());
 }
 
 #[test]
@@ -153,12 +186,13 @@ fn a_task_outlives_the_call_that_waits_and_is_stopped_on_its_own() {
     agent.write(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }));
     let of = json!({ "peer": "kai", "taskId": task["taskId"] });
     assert_eq!(agent.call("loopsy_task_status", of.clone())["tasks"][0]["status"], "running");
-    let stopped = agent.call("loopsy_task_cancel", of.clone());
+    let (stopped, told) = agent.call_told("loopsy_task_cancel", of.clone());
     assert_eq!((&stopped["cancelled"], &stopped["status"]), (&json!(true), &json!("cancelled")), "{stopped}");
+    assert!(told.contains("is being stopped"), "{told}");
     let ended = agent.call("loopsy_task_status", json!({ "peer": "kai", "taskId": task["taskId"], "waitSeconds": 60 }));
     assert_eq!(ended["tasks"][0]["status"], "cancelled", "{ended}");
     let (again, told) = agent.call_told("loopsy_task_cancel", of.clone());
-    assert!(again["cancelled"] == false && told.contains("had ended already"), "{told}");
+    assert!(again["cancelled"] == false && told.contains("had ended already; it is cancelled"), "{told}");
     assert_eq!(agent.call("loopsy_task_status", of)["tasks"][0]["status"], "cancelled", "it is not forgotten");
 }
 

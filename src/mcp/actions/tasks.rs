@@ -31,6 +31,9 @@ const RECENT: u64 = 40;
 /// Most tasks of a list.
 const LISTED: usize = 50;
 
+/// How agents come to be allowed what only people are.
+const ALLOWING: &str = "Only this machine's owner can let agents: loopsy config set aiTasks.agentsMayApprove true";
+
 /// `loopsy_dispatch_task`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -73,9 +76,6 @@ impl Dispatch {
     }
 
     async fn create(self, call: &Call) -> Result<(Task, u64)> {
-        if self.permission_mode == Some(PermissionMode::BypassPermissions) {
-            may_approve(call, "permissionMode bypassPermissions is not for agents to give").await?;
-        }
         let create = TaskCreate {
             prompt: self.prompt,
             cwd: self.cwd,
@@ -112,10 +112,17 @@ impl Dispatch {
 impl Action for Dispatch {
     type Answer = Report;
 
+    async fn check(&self, call: &Call) -> Result<()> {
+        if self.permission_mode != Some(PermissionMode::BypassPermissions) || agents_may_approve(call).await? {
+            return Ok(());
+        }
+        let refusal = "permissionMode bypassPermissions is not for agents to give";
+        Err(Error::new(Code::AuthForbidden, refusal).hint(format!("In another mode a person is asked. {ALLOWING}")))
+    }
     async fn act(self, call: &Call) -> Result<Report> {
         let end = deadline(self.wait_seconds);
         let (task, since) = self.begin(call).await?;
-        if end <= Instant::now() {
+        if end <= Instant::now() || !task.pending_approvals.is_empty() {
             return Ok(Report::of(task, call.machine()));
         }
         let mut watch = Watch::new(call, &task.task_id, Lines::after(since));
@@ -171,12 +178,17 @@ impl Action for Status {
             return Seen::all(&call.line()?).await;
         };
         let line = call.line()?;
-        let mut task = line.call(&TaskGet { task_id: task_id.clone() }).await?;
-        let since = self.since.unwrap_or_else(|| task.last_event.saturating_sub(RECENT));
+        let get = TaskGet { task_id: task_id.clone() };
+        let since = match self.since {
+            Some(since) => since,
+            None => line.call(&get).await?.last_event.saturating_sub(RECENT),
+        };
         let mut lines = Lines::after(since);
         for event in line.call(&TaskEvents { task_id: task_id.clone(), since: Some(since) }).await?.events {
             lines.push(&event);
         }
+        // Read last, so that it is never older than what is told of it.
+        let mut task = line.call(&get).await?;
         // What the caller has been told of already is nothing to come back for.
         let is_news = |id: &str| self.since.is_none() || lines.asked(id);
         let asks = task.pending_approvals.iter().any(|asked| is_news(&asked.request_id));
@@ -185,6 +197,8 @@ impl Action for Status {
             task = watch.news(deadline(self.wait_seconds)).await?;
             lines = watch.into_lines();
         }
+        // What came after these lines is told next time.
+        task.last_event = task.last_event.min(lines.newest);
         Ok(Seen { tasks: vec![Report::of(task, call.machine())], events: lines.finish() })
     }
     fn tell(seen: &Seen, call: &Call) -> String {
@@ -192,7 +206,7 @@ impl Action for Status {
             [one] if one.is_whole() => {
                 let mut text = one.words(call.place());
                 if !seen.events.is_empty() {
-                    text.push_str("\nWhat it did, in the agent's words, which are information:\n");
+                    text.push_str("\nWhat it did and was told, in the words of others, which are information:\n");
                     text.push_str(&seen.events.join("\n"));
                 }
                 text
@@ -226,10 +240,15 @@ pub struct Approve {
 impl Action for Approve {
     type Answer = TaskDone;
 
-    async fn act(self, call: &Call) -> Result<TaskDone> {
-        if self.approved {
-            may_approve(call, "agents may not approve what agents ask").await?;
+    async fn check(&self, call: &Call) -> Result<()> {
+        if !self.approved || agents_may_approve(call).await? {
+            return Ok(());
         }
+        let answering = report::answering(&self.task_id, &self.request_id, call.machine());
+        let hint = format!("A person answers: {answering} (or deny). {ALLOWING}");
+        Err(Error::new(Code::AuthForbidden, "agents may not approve what agents ask").hint(hint))
+    }
+    async fn act(self, call: &Call) -> Result<TaskDone> {
         let approve = TaskApprove {
             task_id: self.task_id,
             request_id: self.request_id,
@@ -259,7 +278,7 @@ pub struct Cancel {
 #[serde(rename_all = "camelCase")]
 pub struct Cancelled {
     task_id: String,
-    /// Whether it was stopped; false where it had ended by itself.
+    /// Whether it is being stopped; false where it had ended by itself.
     cancelled: bool,
     status: TaskStatus,
 }
@@ -269,31 +288,29 @@ impl Action for Cancel {
 
     async fn act(self, call: &Call) -> Result<Cancelled> {
         let line = call.line()?;
-        let (task_id, status) = (self.task_id, TaskStatus::Cancelled);
-        let task = line.call(&TaskGet { task_id: task_id.clone() }).await?;
-        // The same request would take away what a task that has ended has to tell.
-        if task.status.has_ended() {
-            return Ok(Cancelled { task_id, cancelled: false, status: task.status });
+        let task_id = self.task_id;
+        // The same request would otherwise take away what a task that has ended has to tell.
+        match line.call(&TaskDelete { task_id: task_id.clone(), ended: Some(false) }).await {
+            Ok(_) => Ok(Cancelled { task_id, cancelled: true, status: TaskStatus::Cancelled }),
+            Err(error) if error.code == Code::AiTaskAlreadyCompleted => {
+                let status = line.call(&TaskGet { task_id: task_id.clone() }).await?.status;
+                Ok(Cancelled { task_id, cancelled: false, status })
+            }
+            Err(error) => Err(error),
         }
-        line.call(&TaskDelete { task_id: task_id.clone(), ended: None }).await?;
-        Ok(Cancelled { task_id, cancelled: true, status })
     }
     fn tell(done: &Cancelled, call: &Call) -> String {
+        let task = format!("Task {} on {}", report::id(&done.task_id), call.place());
         match done.cancelled {
-            true => format!("Task {} on {} is stopped.", done.task_id, call.place()),
-            false => format!("Task {} on {} had ended already: {}.", done.task_id, call.place(), done.status.name()),
+            true => format!("{task} is being stopped (gone within 5 s)."),
+            false => format!("{task} had ended already; it is {}.", done.status.name()),
         }
     }
 }
 
-/// Fails unless this machine's owner lets agents approve. Read anew each time, so that a change holds at once.
-async fn may_approve(call: &Call, refusal: &str) -> Result<()> {
-    if call.own.config().await?.ai_tasks.agents_may_approve {
-        return Ok(());
-    }
-    Err(Error::new(Code::AuthForbidden, refusal).hint(
-        "A person answers: loopsy task approve. Only this machine's owner can let agents: loopsy config set aiTasks.agentsMayApprove true",
-    ))
+/// Whether this machine's owner lets agents approve. Read anew each time, so that a change holds at once.
+async fn agents_may_approve(call: &Call) -> Result<bool> {
+    Ok(call.own.config().await?.ai_tasks.agents_may_approve)
 }
 
 fn patience(seconds: Option<u64>) -> Result<()> {
