@@ -92,10 +92,9 @@ async fn who_is_interrupted_and_told_something_else_has_done_that() {
     let link = kai.link();
     let mut task = Watched::dispatch(&link, playing(json!([{ "text": "x" }, { "hang": true }]))).await;
     task.until(TaskEventType::Text).await;
-    let (interrupt, prompt) = (TaskInterrupt { task_id: task.id.clone() }, task.prompt("do this instead"));
-    let (_, interrupted) = tokio::join!(prompt, link.call(&interrupt));
-    interrupted.unwrap();
-    let ended = task.end().await;
+    link.call(&TaskInterrupt { task_id: task.id.clone() }).await.unwrap();
+    let since = task.prompt("do this instead").await;
+    let ended = Watched::follow(&link, task.id.clone(), since).await.end().await;
     assert_eq!((ended.status, ended.result.as_deref()), (TaskStatus::Completed, Some("echo: do this instead")), "{ended:?}");
 }
 
