@@ -1,6 +1,6 @@
 //! What a peer may ask of an agent, and what an agent gets.
 
-use loopsy::api::tasks::{PermissionMode, TaskCreate, TaskStatus};
+use loopsy::api::tasks::{PermissionMode, TaskCreate, TaskEventType, TaskGet, TaskList, TaskStatus};
 use loopsy::base::Code;
 use loopsy::home::Home;
 use loopsy::platform::files;
@@ -65,6 +65,31 @@ async fn a_peer_that_loses_its_permission_loses_its_tasks() {
     let own = Watched::follow(&owner, own.task_id, 0).await;
     assert_eq!(own.task().await.status, TaskStatus::Running);
     assert_eq!(leo.call(&playing(json!([]))).await.unwrap_err().code, Code::AuthForbidden);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_gets_another_name_keeps_its_tasks() {
+    let mut pair = pair(json!({}));
+    let leo = pair.leo.link().via("kai");
+    let ended = super::played(&leo, json!([{ "text": "x" }])).await;
+    let mut task = Watched::dispatch(&leo, playing(json!([{ "text": "y" }, { "hang": true }]))).await;
+    task.until(TaskEventType::Text).await;
+    let config = pair.kai.program.config().replace("\"leo\"", "\"lea\"");
+    files::write_private(&pair.kai.program.home().config(), config.as_bytes()).unwrap();
+    let renamed = async {
+        let owner = pair.kai.link();
+        while owner.call(&TaskList {}).await.unwrap().tasks.iter().any(|task| task.peer.as_deref() != Some("lea")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, renamed).await.expect("the task is the renamed peer's");
+    assert_eq!(task.task().await.status, TaskStatus::Running);
+    let listed = leo.call(&TaskList {}).await.unwrap().tasks;
+    assert_eq!(listed.iter().map(|task| task.peer.as_deref()).collect::<Vec<_>>(), [Some("lea"); 2]);
+    pair.kai.kill();
+    pair.kai.again();
+    let kept = pair.kai.link().call(&TaskGet { task_id: ended.task_id }).await.unwrap();
+    assert_eq!((kept.peer.as_deref(), kept.status), (Some("lea"), TaskStatus::Completed));
 }
 
 #[tokio::test(flavor = "multi_thread")]

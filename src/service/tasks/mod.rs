@@ -35,9 +35,11 @@ use crate::api::tasks::{
     Task, TaskCreate, TaskDelete, TaskDone, TaskEvent, TaskEventType, TaskHistory, TaskStatus, TaskStream, Tasks as Listing, USUAL_AGENT,
 };
 use crate::api::{Caller, Events, Permission};
+use crate::base::secret::Secret;
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result, clock, id};
 use crate::home::Home;
+use crate::home::config::Auth;
 use crate::home::settings::Settings;
 use crate::home::trust::Trust;
 use crate::platform::process::{Guard, KILL_AFTER, which};
@@ -81,12 +83,7 @@ impl Tasks {
         let inner = Inner { table: Table::default(), shelf, tools, journal, trust, workers: workers.clone(), reading, alive };
         let tasks = Self { inner: Arc::new(inner) };
         tasks.take_up();
-        let (watching, mut changes) = (tasks.clone(), settings.changes());
-        workers.spawn_until_stop("dispatchers of tasks", async move {
-            while changes.changed().await.is_ok() {
-                watching.cancel_what_is_no_longer_permitted();
-            }
-        });
+        workers.spawn_until_stop("dispatchers of tasks", tasks.clone().watch_dispatchers(settings));
         tasks
     }
 
@@ -258,6 +255,31 @@ impl Tasks {
         })
     }
 
+    async fn watch_dispatchers(self, settings: Settings) {
+        let (mut known, mut changes) = (settings.get(), settings.changes());
+        while changes.changed().await.is_ok() {
+            let now = settings.get();
+            for (old, new) in renamed(&known.auth, &now.auth) {
+                self.rename_dispatcher(&old, &new).await;
+            }
+            known = now;
+            self.cancel_what_is_no_longer_permitted();
+        }
+    }
+
+    /// A peer has another name: its tasks are still its own.
+    async fn rename_dispatcher(&self, old: &str, new: &str) {
+        for task_id in self.inner.table.rename(old, new) {
+            let kept = self.inner.shelf.load(&task_id).await;
+            if let Ok(Some(mut record)) = kept {
+                record.task.peer = Some(new.to_owned());
+                if let Err(error) = self.inner.shelf.save(record).await {
+                    tracing::warn!("a task can't be kept: {error}");
+                }
+            }
+        }
+    }
+
     fn cancel_what_is_no_longer_permitted(&self) {
         for live in self.inner.table.live() {
             if !self.is_permitted(&live.record()) {
@@ -402,6 +424,16 @@ impl Tasks {
         self.inner.alive.close();
         let _ = tokio::time::timeout(KILL_AFTER + Duration::from_secs(1), self.inner.alive.wait()).await;
     }
+}
+
+/// The peers that have another name now: the key of one that is gone is there under a new one.
+fn renamed(before: &Auth, now: &Auth) -> Vec<(String, String)> {
+    let gone = before.allowed_keys.iter().filter(|(name, _)| !now.allowed_keys.contains_key(*name));
+    let new = |key: &Secret| {
+        let mut new = now.allowed_keys.iter().filter(|(name, _)| !before.allowed_keys.contains_key(*name));
+        new.find(|(_, other)| other.digest() == key.digest()).map(|(name, _)| name.clone())
+    };
+    gone.filter_map(|(old, key)| Some((old.clone(), new(key)?))).collect()
 }
 
 fn done(task_id: String) -> TaskDone {

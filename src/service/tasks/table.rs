@@ -205,6 +205,22 @@ impl Table {
         tasks.sort_by(|a, b| (b.started_at, &b.task_id).cmp(&(a.started_at, &a.task_id)));
         tasks
     }
+    /// A peer has another name; answers which of its tasks have ended.
+    pub(super) fn rename(&self, old: &str, new: &str) -> Vec<String> {
+        let is_theirs = |peer: &Option<String>| peer.as_deref() == Some(old);
+        let mut ended = Vec::new();
+        for (id, entry) in &mut lock(&self.state).tasks {
+            match entry {
+                Entry::Live(live) if is_theirs(&live.task().peer) => live.change_and_save(|task| task.peer = Some(new.to_owned())),
+                Entry::Ended { task, legacy: false, .. } if is_theirs(&task.peer) => {
+                    task.peer = Some(new.to_owned());
+                    ended.push(id.clone());
+                }
+                _ => {}
+            }
+        }
+        ended
+    }
     /// All that have not ended.
     pub(super) fn live(&self) -> Vec<Arc<Live>> {
         let state = lock(&self.state);
