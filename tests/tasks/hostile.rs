@@ -122,7 +122,7 @@ async fn values_by_the_million_are_not_read_and_long_words_are_cut() {
     let kai = node(json!({}));
     let link = kai.link();
     let many = "x".repeat(900_000);
-    let mut task = Watched::dispatch(&link, playing(json!([{ "values": 20_000_000 }, { "text": "end" }]))).await;
+    let mut task = Watched::dispatch(&link, playing(json!([{ "values": 3_000_000 }, { "text": "end" }]))).await;
     assert_eq!(task.end().await.status, TaskStatus::Completed);
     assert!(task.told(TaskEventType::System).iter().any(|data| data["subtype"] == "unread"), "{:?}", task.events);
     let usage =

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Watched, node, playing};
 use crate::support::dice::Dice;
+use crate::support::process::heavy;
 
 /// Follows a task to its end over connections that it drops again and again; answers the numbers that it saw.
 async fn restless(link: Link, task_id: String) -> Vec<u64> {
@@ -31,16 +32,17 @@ async fn restless(link: Link, task_id: String) -> Vec<u64> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn fifty_restless_readers_see_every_event_once_and_in_order() {
+/// So many readers of a task with so many bursts of events.
+async fn restless_readers(readers: usize, bursts: usize) {
     let kai = node(json!({}));
     let link = kai.link();
-    let bursts: Vec<_> = (0..20).flat_map(|n| [json!({ "flood": 60 }), json!({ "text": n.to_string() }), json!({ "sleep": 10 })]).collect();
+    let bursts: Vec<_> =
+        (0..bursts).flat_map(|n| [json!({ "flood": 60 }), json!({ "text": n.to_string() }), json!({ "sleep": 10 })]).collect();
     let task_id = link.call(&playing(json!(bursts))).await.unwrap().task_id;
-    let readers = (0..50).map(|_| restless(kai.link(), task_id.clone()));
+    let readers = (0..readers).map(|_| restless(kai.link(), task_id.clone()));
     let seen = join_all(readers).await;
     let last = Watched::follow(&link, task_id, 0).await.end().await.last_event;
-    assert!(last > 1200);
+    assert!(last > 60 * 5);
     let all: Vec<u64> = (1..=last).collect();
     for (reader, seen) in seen.iter().enumerate() {
         assert_eq!(seen, &all, "reader {reader}");
@@ -48,15 +50,27 @@ async fn fifty_restless_readers_see_every_event_once_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_events_keep_to_the_bounds_and_a_late_reader_is_told() {
-    let kai = node(json!({}));
+async fn restless_readers_see_every_event_once_and_in_order() {
+    restless_readers(20, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heavy_fifty_restless_readers_see_every_event_once_and_in_order() {
+    if heavy() {
+        restless_readers(50, 30).await;
+    }
+}
+
+/// So many events of a task keep to the bounds of the configuration, and a reader who comes late is told.
+async fn flooded(events: u64, most: u64) {
+    let kai = node(json!({ "aiTasks": { "maxEvents": most } }));
     let link = kai.link();
-    let mut task = Watched::dispatch(&link, playing(json!([{ "flood": 100_000 }, { "text": "end" }]))).await;
+    let mut task = Watched::dispatch(&link, playing(json!([{ "flood": events }, { "text": "end" }]))).await;
     let ended = task.end().await;
-    assert!(ended.status == TaskStatus::Completed && ended.last_event > 100_000);
+    assert!(ended.status == TaskStatus::Completed && ended.last_event > events);
     let history = link.call(&TaskEvents { task_id: task.id.clone(), since: None }).await.unwrap();
     assert_eq!(history.count, history.events.len() as u64);
-    assert!(history.count <= 10_000 && history.events.last().unwrap().seq == ended.last_event);
+    assert!(history.count <= most && history.events.last().unwrap().seq == ended.last_event);
     let mut late = Watched::follow(&link, task.id.clone(), 5).await;
     late.end().await;
     let skipped = &late.events[0];
@@ -66,4 +80,16 @@ async fn a_hundred_thousand_events_keep_to_the_bounds_and_a_late_reader_is_told(
     assert!(kept < 9 << 20, "{kept} bytes on disk");
     let peak = kai.process().peak_memory().unwrap() >> 20;
     assert!(peak < 128, "{peak} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_events_keep_to_the_bounds_and_a_late_reader_is_told() {
+    flooded(10_000, 1000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heavy_a_hundred_thousand_events_keep_to_the_bounds_and_a_late_reader_is_told() {
+    if heavy() {
+        flooded(100_000, 10_000).await;
+    }
 }
