@@ -46,15 +46,14 @@ impl Tasks {
             watched: true,
             ..Task::default()
         };
-        let log = Arc::new(Log::fleeting(&task.task_id, &config.ai_tasks));
+        let log = Log::fleeting(&task.task_id, &config.ai_tasks);
         let record = Record { task, request: TaskCreate::default(), legacy: false, rules: Vec::new(), begun: true };
-        let (sender, orders) = mpsc::unbounded_channel();
-        let live = Arc::new(Live::new(record, log, sender, self.inner.shelf.clone(), self.inner.journal.clone()));
+        let (live, orders) = self.live(record, log);
         self.inner.table.attend(&live)?;
         let mut approvals = Approvals::new(limit);
         if let Ok(Some(asked)) = approvals.open(approval) {
             live.log.push(TaskEventType::PermissionRequest, json!(asked));
-            live.waits(approvals.list(), TaskStatus::WaitingApproval);
+            live.waits(approvals.list());
             live.tell("asked");
         }
         let (answer, answered) = oneshot::channel();
@@ -67,7 +66,7 @@ impl Tasks {
             let output = attending.run().await;
             tasks.inner.table.end(&live, || live.log.close(json!({ "status": TaskStatus::Completed })));
             live.is_gone();
-            tasks.inner.table.forget(&live.task().task_id);
+            tasks.inner.table.forget(live.id());
             let _ = answer.send(output);
         });
         Ok(TaskHooked { output: answered.await.unwrap_or_else(|_| json!({})) })
@@ -137,7 +136,7 @@ impl Attending {
 
     fn resolved(&self, resolved: Resolved) {
         self.live.log.push(TaskEventType::PermissionResolved, json!(resolved));
-        self.live.waits(Vec::new(), TaskStatus::Running);
+        self.live.waits(Vec::new());
         self.live.tell("answered");
     }
 }

@@ -77,6 +77,10 @@ impl Live {
             journal,
         }
     }
+    /// Its id.
+    pub(super) fn id(&self) -> &str {
+        self.log.task_id()
+    }
     /// The task as it is now.
     pub(super) fn task(&self) -> Task {
         Task { last_event: self.log.last(), ..lock(&self.record).task.clone() }
@@ -86,6 +90,14 @@ impl Live {
         let mut record = lock(&self.record).clone();
         record.task.last_event = self.log.last();
         record
+    }
+    /// Looks at what is known of it, without a copy of the whole.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
+        look(&lock(&self.record))
+    }
+    /// How far it is.
+    pub(super) fn status(&self) -> TaskStatus {
+        self.look(|record| record.task.status)
     }
     /// Changes what there is to tell of it.
     pub(super) fn change(&self, change: impl FnOnce(&mut Task)) {
@@ -110,7 +122,7 @@ impl Live {
     /// The agent is told more: its last word is none any more.
     pub(super) fn told(&self, prompt: &str) {
         self.change(|task| task.result = None);
-        self.log.push(TaskEventType::Status, json!({ "status": self.task().status, "prompt": prompt }));
+        self.log.push(TaskEventType::Status, json!({ "status": self.status(), "prompt": prompt }));
     }
     /// The agent has begun.
     pub(super) fn begun(&self, pid: u32) {
@@ -118,8 +130,9 @@ impl Live {
         self.change_and_save(|task| task.pid = Some(pid));
     }
     /// What it waits to be told.
-    pub(super) fn waits(&self, open: Vec<Approval>, status: TaskStatus) {
-        let is_new = self.task().status != status;
+    pub(super) fn waits(&self, open: Vec<Approval>) {
+        let status = if open.is_empty() { TaskStatus::Running } else { TaskStatus::WaitingApproval };
+        let is_new = self.status() != status;
         self.change(|task| {
             task.pending_approval = open.first().cloned();
             task.pending_approvals = open;
@@ -143,24 +156,19 @@ impl Live {
     }
     /// Tells whoever listens to what happens here.
     pub(super) fn tell(&self, action: &str) {
-        tell(&self.journal, action, &self.task());
+        self.look(|record| tell(&self.journal, action, &record.task));
     }
     /// Writes down what must be known after a restart.
     pub(super) async fn save_if_changed(&self) {
         if self.has_changed.swap(false, Ordering::SeqCst) {
-            self.save(self.record()).await;
+            self.shelf.keep(self.record()).await;
         }
     }
     /// Writes it down as it is once its end is told, which is the last event.
     pub(super) async fn save_ended(&self) {
         let mut record = self.record();
         record.task.last_event += 1;
-        self.save(record).await;
-    }
-    async fn save(&self, record: Record) {
-        if let Err(error) = self.shelf.save(record).await {
-            tracing::warn!("a task can't be kept: {error}");
-        }
+        self.shelf.keep(record).await;
     }
 }
 

@@ -142,6 +142,10 @@ impl Log {
             self.close(data());
         }
     }
+    /// The task's id.
+    pub(super) fn task_id(&self) -> &str {
+        &self.task_id
+    }
     /// Number of the newest event.
     pub(super) fn last(&self) -> u64 {
         self.replay.last()

@@ -98,7 +98,7 @@ impl Tasks {
             }
             if !record.task.status.has_ended() {
                 let log = self.log(&record.task.task_id, true);
-                let fate = Fate { status: TaskStatus::Failed, error: Some(RESTARTED.into()), exit_code: None };
+                let fate = Fate::failed(RESTARTED);
                 finish(&mut record.task, &fate);
                 log.close(told(&fate));
                 record.task.last_event = log.last();
@@ -116,10 +116,16 @@ impl Tasks {
 
     /// A task that waited when the daemon ended.
     fn admit_again(&self, record: Record) {
-        let (sender, orders) = mpsc::unbounded_channel();
-        let log = Arc::new(self.log(&record.task.task_id, true));
-        let live = Arc::new(Live::new(record, log, sender, self.inner.shelf.clone(), self.inner.journal.clone()));
+        let log = self.log(&record.task.task_id, true);
+        let (live, orders) = self.live(record, log);
         self.inner.table.wait(live, orders);
+    }
+
+    /// A task that lives from now on, and where its worker hears what it is told.
+    fn live(&self, record: Record, log: Log) -> (Arc<Live>, mpsc::UnboundedReceiver<Order>) {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let live = Live::new(record, Arc::new(log), sender, self.inner.shelf.clone(), self.inner.journal.clone());
+        (Arc::new(live), orders)
     }
 
     fn log(&self, task_id: &str, is_written: bool) -> Log {
@@ -171,18 +177,17 @@ impl Tasks {
     /// Finds a place for a task, or lets it wait.
     async fn admit(&self, record: Record, start: Start, may_wait: bool) -> Result<Task> {
         self.refuse_at_the_end()?;
-        let Inner { table, shelf, journal, tools, .. } = &*self.inner;
+        let Inner { table, shelf, tools, .. } = &*self.inner;
         let limits = &tools.settings.get().ai_tasks;
         let task_id = record.task.task_id.clone();
         table.reserve(&task_id, limits, may_wait)?;
-        let (sender, orders) = mpsc::unbounded_channel();
         let saved = shelf.save(record.clone()).await;
         let opened = match saved {
-            Ok(()) => self.opened(&task_id).await,
+            Ok(()) => self.opened(&task_id, true).await,
             Err(error) => Err(error),
         };
         let log = opened.inspect_err(|_| table.give_back(&task_id))?;
-        let live = Arc::new(Live::new(record, Arc::new(log), sender, shelf.clone(), journal.clone()));
+        let (live, orders) = self.live(record, log);
         live.tell("created");
         if table.seat(&live, limits) {
             self.launch(live.clone(), orders, start);
@@ -195,9 +200,9 @@ impl Tasks {
         Ok(live.task())
     }
 
-    async fn opened(&self, task_id: &str) -> Result<Log> {
+    async fn opened(&self, task_id: &str, is_written: bool) -> Result<Log> {
         let (tasks, task_id) = (self.clone(), task_id.to_owned());
-        blocking(move || tasks.log(&task_id, true)).await
+        blocking(move || tasks.log(&task_id, is_written)).await
     }
 
     fn launch(&self, live: Arc<Live>, orders: mpsc::UnboundedReceiver<Order>, start: Start) {
@@ -230,7 +235,7 @@ impl Tasks {
                 Ok(start) => self.launch(live, orders, start),
                 Err(error) => {
                     let tasks = self.clone();
-                    let fate = Fate { status: TaskStatus::Failed, error: Some(error.in_one_line()), exit_code: None };
+                    let fate = Fate::failed(error.in_one_line());
                     self.inner.workers.spawn("task", async move { tasks.ended(&live, &fate).await });
                 }
             }
@@ -273,16 +278,14 @@ impl Tasks {
             let kept = self.inner.shelf.load(&task_id).await;
             if let Ok(Some(mut record)) = kept {
                 record.task.peer = Some(new.to_owned());
-                if let Err(error) = self.inner.shelf.save(record).await {
-                    tracing::warn!("a task can't be kept: {error}");
-                }
+                self.inner.shelf.keep(record).await;
             }
         }
     }
 
     fn cancel_what_is_no_longer_permitted(&self) {
         for live in self.inner.table.live() {
-            if !self.is_permitted(&live.record()) {
+            if !live.look(|record| self.is_permitted(record)) {
                 self.cancel(&live, "the owner, who no longer permits its dispatcher to put agents to work");
             }
         }
@@ -293,7 +296,7 @@ impl Tasks {
         live.end(by);
         if self.inner.table.stops_waiting(live) {
             let (tasks, live) = (self.clone(), live.clone());
-            let fate = Fate { status: TaskStatus::Cancelled, error: Some(format!("cancelled by {by}")), exit_code: None };
+            let fate = Fate::cancelled_by(by);
             self.inner.workers.spawn("task", async move { tasks.ended(&live, &fate).await });
         }
     }
@@ -355,8 +358,7 @@ impl Tasks {
         if let Some(log) = self.inner.table.log(task_id) {
             return Ok(log);
         }
-        let (tasks, id) = (self.clone(), task_id.to_owned());
-        let log = blocking(move || tasks.log(&id, false)).await?;
+        let log = self.opened(task_id, false).await?;
         let Task { status, error, exit_code, .. } = self.record(task_id).await?.task;
         log.close_unless_closed(|| told(&Fate { status, error, exit_code }));
         Ok(self.inner.table.share(task_id, log))

@@ -33,7 +33,7 @@ pub(super) struct Record {
     /// Tools that the agent was allowed for the session.
     #[serde(default)]
     pub rules: Vec<String>,
-    /// Whether what the agent was told last has reached it: a task that waits is started again after a restart.
+    /// Whether its agent was ever started: a task that still waits begins after a restart.
     #[serde(default)]
     pub begun: bool,
 }
@@ -91,7 +91,13 @@ impl Shelf {
         let shelf = self.clone();
         blocking(move || shelf.write(&record)).await?
     }
-    /// The same, at once.
+    /// Keeps it where nobody waits to hear that it failed.
+    pub(super) async fn keep(&self, record: Record) {
+        if let Err(error) = self.save(record).await {
+            tracing::warn!("a task can't be kept: {error}");
+        }
+    }
+    /// Keeps it at once.
     pub(super) fn write(&self, record: &Record) -> Result<()> {
         json_file::write(&self.folder(&record.task.task_id).join(FILE), VERSION, record)
     }

@@ -16,7 +16,7 @@ use super::agent::{Decision, Dialogue, LONGEST_LINE, Step, Turn};
 use super::approvals::Approvals;
 use super::cut;
 use super::live::{Live, Order};
-use crate::api::tasks::{Approval, ApprovalKind, PROMPT_BYTES, Resolved, TaskEventType, TaskStatus};
+use crate::api::tasks::{Approval, ApprovalKind, PROMPT_BYTES, Resolved, TaskEventType};
 use crate::base::{Code, Error, Result};
 use crate::platform::process::{Control, Exit, KILL_AFTER, Running};
 
@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
     fn turned(&mut self, turn: Turn) {
         let told = json!({
             "result": turn.text, "isError": turn.error.is_some(), "error": turn.error, "cost": turn.cost, "usage": turn.usage,
-            "turns": turn.turns, "durationMs": turn.duration_ms, "sessionId": self.live.task().session_id,
+            "turns": turn.turns, "durationMs": turn.duration_ms, "sessionId": self.live.look(|record| record.task.session_id.clone()),
         });
         self.live.log.push(TaskEventType::Result, told);
         let Turn { text, cost, usage, turns, .. } = turn.clone();
@@ -308,18 +308,14 @@ impl<'a> Session<'a> {
         } else if let Some(deadline) = self.deadline.take() {
             self.left = Some(deadline.saturating_duration_since(Instant::now()));
         }
-        let status = if open.is_empty() { TaskStatus::Running } else { TaskStatus::WaitingApproval };
-        self.live.waits(open, status);
+        self.live.waits(open);
     }
 
     fn obey(&mut self, order: Order) {
         match order {
             Order::Prompt { text, reply } => {
-                if self.end.why.is_some() {
-                    let _ = reply.send(Err(is_ending()));
-                    return;
-                }
-                if self.is_closing && self.live.task().session_id.is_none() {
+                let can_go_on = !self.is_closing || self.live.look(|record| record.task.session_id.is_some());
+                if self.end.why.is_some() || !can_go_on {
                     let _ = reply.send(Err(is_ending()));
                     return;
                 }

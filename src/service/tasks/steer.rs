@@ -1,15 +1,13 @@
 //! What an agent at work is told: answers, more to do, to stop; and how a task that has ended is gone on with.
 
-use std::sync::Arc;
-
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::agent::{Decision, Start};
 use super::live::{Live, Order};
-use super::{Inner, Tasks, done, rules, session};
+use super::{Tasks, done, rules, session};
 use crate::api::Caller;
-use crate::api::tasks::{TaskApprove, TaskDone, TaskEventType, TaskPrompt, TaskPrompted, TaskStatus};
+use crate::api::tasks::{TaskApprove, TaskDone, TaskPrompt, TaskPrompted, TaskStatus};
 use crate::base::{Code, Error, Result, clock};
 
 impl Tasks {
@@ -38,7 +36,7 @@ impl Tasks {
         rules::prompt(&op.prompt)?;
         self.refuse_at_the_end()?;
         if let Some(live) = self.inner.table.find(caller, &op.task_id)? {
-            if live.task().status == TaskStatus::Pending {
+            if live.status() == TaskStatus::Pending {
                 return Err(Error::new(Code::AiTaskMaxConcurrent, "the task still waits for its turn").hint("Tell it more when it runs."));
             }
             let (since, text) = (live.log.last(), op.prompt.clone());
@@ -61,16 +59,14 @@ impl Tasks {
         };
         let start = Start { prompt: prompt.clone(), resume: Some(session), ..self.start_again(&record)? };
         self.check_installed(&record.task.agent, &start)?;
-        let Inner { table, shelf, journal, tools, .. } = &*self.inner;
-        let log = Arc::new(self.opened(&task_id).await?);
+        let log = self.opened(&task_id, true).await?;
         let since = log.last();
         let task = &mut record.task;
-        (task.status, task.completed_at, task.error, task.exit_code, task.result) = (TaskStatus::Running, None, None, None, None);
+        (task.status, task.completed_at, task.error, task.exit_code) = (TaskStatus::Running, None, None, None);
         task.updated_at = clock::now();
-        let (sender, orders) = mpsc::unbounded_channel();
-        let live = Arc::new(Live::new(record, log, sender, shelf.clone(), journal.clone()));
-        table.revive(caller, &live, &tools.settings.get().ai_tasks)?;
-        live.log.push(TaskEventType::Status, json!({ "status": TaskStatus::Running, "prompt": prompt }));
+        let (live, orders) = self.live(record, log);
+        self.inner.table.revive(caller, &live, &self.inner.tools.settings.get().ai_tasks)?;
+        live.told(&prompt);
         self.launch(live, orders, start);
         Ok(TaskPrompted { success: true, task_id, since, resumed: true })
     }
@@ -82,7 +78,7 @@ impl Tasks {
     pub async fn interrupt(&self, caller: &Caller, task_id: &str) -> Result<TaskDone> {
         let over = || Error::new(Code::AiTaskAlreadyCompleted, "the task has ended");
         let live = self.inner.table.find(caller, task_id)?.ok_or_else(over)?;
-        if live.task().status == TaskStatus::Pending {
+        if live.status() == TaskStatus::Pending {
             self.cancel(&live, caller.name());
             return Ok(done(task_id.to_owned()));
         }

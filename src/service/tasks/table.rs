@@ -57,7 +57,7 @@ impl Entry {
     }
     fn is_seen_by(&self, caller: &Caller) -> bool {
         match self {
-            Entry::Live(live) => caller.owns(&live.record().starter()),
+            Entry::Live(live) => caller.owns(&live.look(Record::starter)),
             Entry::Ended { task, legacy, .. } => caller.owns(&starter(task, *legacy)),
         }
     }
@@ -89,7 +89,7 @@ impl Table {
     }
     /// Puts a task on its reserved place; whether it can begin at once.
     pub(super) fn seat(&self, live: &Arc<Live>, limits: &AiTasks) -> bool {
-        let task_id = live.task().task_id;
+        let task_id = live.id().to_owned();
         let mut state = lock(&self.state);
         state.reserved.remove(&task_id);
         state.tasks.insert(task_id.clone(), Entry::Live(live.clone()));
@@ -105,17 +105,18 @@ impl Table {
     /// `AI_TASK_MAX_CONCURRENT` where there are a hundred already.
     pub(super) fn attend(&self, live: &Arc<Live>) -> Result<()> {
         let mut state = lock(&self.state);
-        let attended = state.tasks.values().filter(|entry| matches!(entry, Entry::Live(live) if live.task().watched)).count();
+        let attended =
+            state.tasks.values().filter(|entry| matches!(entry, Entry::Live(live) if live.look(|record| record.task.watched))).count();
         if attended >= MOST_ATTENDED {
             return Err(Error::new(Code::AiTaskMaxConcurrent, format!("{attended} questions of other sessions wait already")));
         }
-        state.tasks.insert(live.task().task_id, Entry::Live(live.clone()));
+        state.tasks.insert(live.id().to_owned(), Entry::Live(live.clone()));
         Ok(())
     }
     /// Lets a task wait for its turn.
     pub(super) fn wait(&self, live: Arc<Live>, orders: mpsc::UnboundedReceiver<Order>) {
         let mut state = lock(&self.state);
-        state.tasks.insert(live.task().task_id, Entry::Live(live.clone()));
+        state.tasks.insert(live.id().to_owned(), Entry::Live(live.clone()));
         state.waiting.push_back((live, orders));
     }
     /// Whose turn it is, if there is room.
@@ -125,7 +126,7 @@ impl Table {
             return None;
         }
         let next = state.waiting.pop_front()?;
-        state.seats.insert(next.0.task().task_id);
+        state.seats.insert(next.0.id().to_owned());
         Some(next)
     }
     /// Takes a task out of those that wait; whether it was one.
@@ -140,7 +141,7 @@ impl Table {
     /// # Errors
     /// `AI_TASK_NOT_FOUND`, `AI_TASK_MAX_CONCURRENT`, `AI_TASK_ALREADY_COMPLETED` where somebody else was faster.
     pub(super) fn revive(&self, caller: &Caller, live: &Arc<Live>, limits: &AiTasks) -> Result<()> {
-        let task_id = live.task().task_id;
+        let task_id = live.id().to_owned();
         let mut state = lock(&self.state);
         match state.tasks.get(&task_id).filter(|entry| entry.is_seen_by(caller)) {
             None => return Err(unknown(&task_id)),
@@ -211,7 +212,9 @@ impl Table {
         let mut ended = Vec::new();
         for (id, entry) in &mut lock(&self.state).tasks {
             match entry {
-                Entry::Live(live) if is_theirs(&live.task().peer) => live.change_and_save(|task| task.peer = Some(new.to_owned())),
+                Entry::Live(live) if live.look(|record| is_theirs(&record.task.peer)) => {
+                    live.change_and_save(|task| task.peer = Some(new.to_owned()))
+                }
                 Entry::Ended { task, legacy: false, .. } if is_theirs(&task.peer) => {
                     task.peer = Some(new.to_owned());
                     ended.push(id.clone());

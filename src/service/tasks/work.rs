@@ -39,8 +39,12 @@ pub(super) struct Fate {
 }
 
 impl Fate {
-    fn failed(error: impl Into<String>) -> Self {
+    pub(super) fn failed(error: impl Into<String>) -> Self {
         Self { status: TaskStatus::Failed, error: Some(error.into()), exit_code: None }
+    }
+    /// Somebody had it ended.
+    pub(super) fn cancelled_by(by: &str) -> Self {
+        Self::cancelled(format!("cancelled by {by}"))
     }
     fn cancelled(error: impl Into<String>) -> Self {
         Self { status: TaskStatus::Cancelled, error: Some(error.into()), exit_code: None }
@@ -69,7 +73,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Works until nothing more is wanted of the agent.
     pub(super) async fn run(mut self) -> Fate {
-        let (agent, mut left) = (self.live.task().agent, self.time_limit());
+        let (agent, mut left) = (self.live.look(|record| record.task.agent.clone()), self.time_limit());
         loop {
             self.live.enter(TaskStatus::Running);
             self.live.tell("running");
@@ -86,7 +90,7 @@ impl Worker {
     }
 
     fn time_limit(&self) -> Option<Duration> {
-        let limit = self.live.record().request.timeout.unwrap_or(self.tools.settings.get().ai_tasks.timeout);
+        let limit = self.live.look(|record| record.request.timeout).unwrap_or(self.tools.settings.get().ai_tasks.timeout);
         (limit > 0).then(|| Duration::from_millis(limit).min(FOR_EVER))
     }
 
@@ -105,7 +109,7 @@ impl Worker {
 
     async fn spawn(&self, invocation: Invocation) -> Result<Running> {
         let Invocation { program, args, env } = invocation;
-        let own = [(TASK_VARIABLE.into(), self.live.task().task_id.into()), ("LOOPSY_DATA_DIR".into(), self.tools.root.clone().into())];
+        let own = [(TASK_VARIABLE.into(), self.live.id().into()), ("LOOPSY_DATA_DIR".into(), self.tools.root.clone().into())];
         let launch = Launch {
             program: program.clone().into(),
             args: args.into_iter().map(OsString::from).collect(),
@@ -120,7 +124,7 @@ impl Worker {
 
     /// What came too late for the run: prompts have another where the session can be gone on with, all else has none.
     fn take_what_is_left(&mut self, end: &mut End) {
-        let can_go_on = end.why.is_none() && self.live.task().session_id.is_some();
+        let can_go_on = end.why.is_none() && self.live.look(|record| record.task.session_id.is_some());
         while let Ok(order) = self.orders.try_recv() {
             match order {
                 Order::Prompt { text, reply } if can_go_on => {
@@ -137,16 +141,15 @@ impl Worker {
 
     /// How the session is gone on with, if the agent was told more than it had taken in.
     fn next_start(&self, end: &End) -> Option<Start> {
-        let record = self.live.record();
-        let session = record.task.session_id.filter(|_| end.why.is_none() && !end.next.is_empty())?;
+        let (session, rules) = self.live.look(|record| (record.task.session_id.clone(), record.rules.clone()));
+        let session = session.filter(|_| end.why.is_none() && !end.next.is_empty())?;
         let start = Start { prompt: end.next.join("\n\n"), resume: Some(session), ..self.start.clone() };
-        Some(with_rules(start, &record.rules))
+        Some(with_rules(start, &rules))
     }
 
     fn fate(&self, agent: &str, end: End) -> Fate {
-        let by = || self.live.cancelled_by.get().cloned().unwrap_or_else(|| "somebody".into());
         match end.why {
-            Some(Why::Cancelled) => return Fate::cancelled(format!("cancelled by {}", by())),
+            Some(Why::Cancelled) => return Fate::cancelled_by(self.live.cancelled_by.get().map_or("somebody", String::as_str)),
             Some(Why::Stopping) => return Fate::failed("the daemon was stopped while the agent worked"),
             Some(Why::TimedOut) => return Fate::failed("it ran out of time"),
             Some(Why::Broken(why)) => return Fate::failed(why),
@@ -156,13 +159,10 @@ impl Worker {
             Some(Exit::Code(code)) => Some(code),
             _ => None,
         };
-        if end.turn.is_none() && end.interrupted {
+        if end.turn.as_ref().map_or(end.interrupted, |turn| turn.interrupted) {
             return Fate::cancelled("interrupted");
         }
         let Some(turn) = end.turn else { return Fate { exit_code, ..Fate::failed(without_a_result(agent, end.exit, &end.complaints)) } };
-        if turn.interrupted {
-            return Fate::cancelled("interrupted");
-        }
         match turn.error {
             Some(error) => Fate { exit_code, ..Fate::failed(text::one_line(&error, REASON)) },
             None => Fate { status: TaskStatus::Completed, error: None, exit_code },
