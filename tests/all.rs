@@ -10,6 +10,7 @@ mod letters;
 mod mcp;
 mod pairing;
 mod property;
+mod release;
 mod sim;
 mod support;
 mod tasks;

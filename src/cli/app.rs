@@ -13,10 +13,11 @@ pub use self::context::{Context, Store};
 pub use self::message::Message;
 pub use self::straight::Straight;
 pub use self::task::{Approve, Hook, Place, Question, Run, Task, Which};
+use crate::daemon::BUILD;
 
 /// Use all of your machines as one: commands, files and shared state across a LAN.
 #[derive(Debug, Parser)]
-#[command(name = "loopsy", version, propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "loopsy", version = BUILD, propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
 pub struct App {
     /// What holds for every command.
     #[command(flatten)]
