@@ -14,4 +14,5 @@ mod release;
 mod sim;
 mod support;
 mod tasks;
+mod upgrade;
 mod wire;

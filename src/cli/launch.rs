@@ -51,7 +51,14 @@ pub fn daemon(home: &Home, ties: Ties) -> Result<(Child, Ready)> {
         std::thread::spawn(move || sender.send(first_line(stdout)));
     }
     match line.recv_timeout(PATIENCE) {
-        Ok(line) => Ok((child, heard(&line)?)),
+        Ok(line) => match heard(&line) {
+            Ok(ready) => Ok((child, ready)),
+            Err(error) => {
+                // It is about to end, and whoever tries again at once must not find what it still holds.
+                let _ = child.wait();
+                Err(error)
+            }
+        },
         Err(_) => {
             // It is our child and has not been waited for: the number is certainly its own.
             let _ = child.kill();

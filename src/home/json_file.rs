@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::base::error::io_words;
-use crate::base::{Error, Result};
+use crate::base::{Code, Error, Result};
 use crate::platform::files;
 
 /// What was read, and what the owner should know about it.
@@ -39,8 +39,7 @@ pub fn read<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Stored<T>>
     let broken = match serde_json::from_slice::<Value>(&bytes) {
         Ok(value) => {
             if let Some(found) = value.get("version").and_then(Value::as_u64).filter(|found| *found > u64::from(version)) {
-                return Err(Error::internal(&format!("{} was written by a newer Loopsy", path.display()), format!("version {found}"))
-                    .hint("Install the newer version again."));
+                return Err(newer(path, found));
             }
             match serde_path_to_error::deserialize(value) {
                 Ok(content) => return Ok(Stored { content: Some(content), warning: None }),
@@ -54,6 +53,12 @@ pub fn read<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Stored<T>>
     let warning = format!("{} was broken ({broken}) and is now {}", path.display(), aside.display());
     tracing::warn!("{warning}");
     Ok(Stored { content: None, warning: Some(warning) })
+}
+
+/// What is said of a file of a later release, whose shape has a number that this one does not know.
+pub fn newer(path: &Path, shape: u64) -> Error {
+    Error::new(Code::Internal, format!("{} was written by a newer Loopsy (format {shape})", path.display()))
+        .hint("Install the newer version again.")
 }
 
 /// Writes an object (a struct or a map) with its version, whole: a crash leaves the old or the new content.

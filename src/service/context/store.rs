@@ -19,7 +19,7 @@ use crate::base::clock::Millis;
 use crate::base::error::io_words;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Result};
-use crate::home::config;
+use crate::home::{config, json_file};
 use crate::platform::files::{set_aside, write_private};
 
 const FILE: &str = "context.redb";
@@ -277,10 +277,7 @@ impl Unopened {
         match self {
             Unopened::Damaged(why) => Error::internal("the context store is damaged", why),
             Unopened::Other(cause) => worded(&cause, path),
-            Unopened::Newer(format) => {
-                Error::new(Code::Internal, format!("{} was written by a later version (format {format})", path.display()))
-                    .hint("Use that version, or move the file away.")
-            }
+            Unopened::Newer(format) => json_file::newer(path, format),
         }
     }
 }

@@ -1,0 +1,4 @@
+//! Data directories of before: of the Node version, of earlier releases, and of later ones.
+
+mod newer;
+mod node;
