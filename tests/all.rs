@@ -11,6 +11,7 @@ mod mcp;
 mod pairing;
 mod property;
 mod release;
+mod service;
 mod sim;
 mod support;
 mod tasks;

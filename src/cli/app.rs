@@ -2,6 +2,7 @@
 
 mod context;
 mod message;
+mod service;
 mod straight;
 mod task;
 
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::context::{Context, Store};
 pub use self::message::Message;
+pub use self::service::{Planned, Uninstall};
 pub use self::straight::Straight;
 pub use self::task::{Approve, Hook, Place, Question, Run, Task, Which};
 use crate::daemon::BUILD;
@@ -108,6 +110,14 @@ pub enum Command {
     McpServe,
     /// Show what Loopsy does, with two throw-away daemons on this machine.
     Demo,
+    /// Start the daemon at every login of this user, by the system's own manager of services.
+    Enable(Planned),
+    /// Start it no longer, and stop the one that the service runs.
+    Disable(Planned),
+    /// Show whether the daemon is started at every login, and whether it runs.
+    ServiceStatus,
+    /// Remove the service and the registrations with coding agents; with --data all that is kept as well.
+    Uninstall(Uninstall),
     /// Print the completions of a shell.
     Completions {
         /// Shell.

@@ -3,9 +3,11 @@
 pub mod agents;
 pub mod app;
 pub mod ask;
+pub mod autostart;
 pub mod checks;
 pub mod commands;
 pub mod console;
+pub mod ending;
 pub mod failure;
 pub mod input;
 pub mod launch;
@@ -73,7 +75,7 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
         api, config, connect, context, daemon, demo, doctor, events, exec, hook, init, key, logs, mcp, mcp_serve, message, pair, peers,
-        shell, start, status, stop, task, transfer,
+        service, shell, start, status, stop, task, transfer, uninstall,
     };
     match command {
         Command::Init(args) => init::run(session, &args),
@@ -83,6 +85,10 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Status => status::run(session),
         Command::Doctor(args) => doctor::run(session, &args),
         Command::Daemon(args) => daemon::run(session, &args),
+        Command::Enable(args) => service::enable(session, args),
+        Command::Disable(args) => service::disable(session, args),
+        Command::ServiceStatus => service::status(session),
+        Command::Uninstall(args) => uninstall::run(session, args),
         Command::Config(action) => config::run(session, action),
         Command::Key(action) => key::run(session, action),
         Command::Events(args) => events::run(session, &args),

@@ -1,5 +1,6 @@
 //! The operating system: the only floor with `cfg` of a system and with `unsafe`.
 
+pub mod autostart;
 pub mod disk;
 pub mod files;
 pub mod firewall;

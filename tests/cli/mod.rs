@@ -8,6 +8,7 @@ mod hook;
 mod lifecycle;
 mod mcp;
 mod message;
+mod service;
 mod settings;
 mod strangers;
 mod task;

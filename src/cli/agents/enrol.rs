@@ -119,7 +119,7 @@ fn is_of_a_session(name: &str) -> bool {
 }
 
 /// The last line that a program said.
-fn last_words(ended: &Ended) -> String {
+pub fn last_words(ended: &Ended) -> String {
     let last = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;

@@ -11,7 +11,7 @@ mod toml;
 
 use std::path::PathBuf;
 
-pub use enrol::{add, remove};
+pub use enrol::{add, last_words, remove};
 pub use server::{Server, line};
 pub use state::{Elsewhere, Fit, State};
 

@@ -11,6 +11,7 @@ mod evidence;
 mod machine;
 mod peers;
 mod scene;
+mod service;
 mod tls;
 
 use serde::Serialize;
@@ -81,6 +82,7 @@ const CHECKS: &[Check] = &[
     Check { name: "disk space", look: machine::space },
     Check { name: "daemon", look: daemon::daemon },
     Check { name: "port", look: daemon::port },
+    Check { name: "service", look: service::service },
     Check { name: "context store", look: daemon::store },
     Check { name: "certificate", look: tls::certificate },
     Check { name: "MCP", look: agents::registrations },

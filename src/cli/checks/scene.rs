@@ -11,6 +11,7 @@ use crate::api::peers::{DEFAULT_PORT, Peer, PeerCheck, PeerFindings, PeerList, P
 use crate::base::{Code, Error, Fingerprint, Result};
 use crate::cli::Session;
 use crate::cli::agents::{AGENTS, Server, State};
+use crate::cli::autostart::{self, Service};
 use crate::client::Link;
 use crate::client::connector::Security;
 use crate::home::Home;
@@ -52,6 +53,8 @@ pub struct Scene {
     pub agents: Vec<State>,
     /// What should be registered with them.
     pub server: Result<Server>,
+    /// The service that is to start the daemon at every login, and what there is of it.
+    pub service: Result<(Service, autostart::State)>,
 }
 
 /// How the configured port is.
@@ -86,7 +89,8 @@ impl Scene {
         let evidence = Evidence::read(&home);
         let agents = AGENTS.iter().map(State::look).collect();
         let server = Server::of(&home);
-        Self { loaded, running, status, port, shown, multicast, peers, evidence, agents, server, home }
+        let service = Service::of(&home).and_then(|service| service.look().map(|state| (service, state)));
+        Self { loaded, running, status, port, shown, multicast, peers, evidence, agents, server, service, home }
     }
     /// The configuration, where it is right.
     pub fn config(&self) -> Option<&Config> {

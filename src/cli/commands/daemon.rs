@@ -42,8 +42,8 @@ fn serve(session: &Session, detached: bool) -> Result<ExitCode> {
     let runtime = runtime.map_err(|error| failed("the runtime can't be started", error))?;
     let result = runtime.block_on(live(session, guard));
     runtime.shutdown_background();
-    // In the foreground the failure is told on standard error anyway.
-    if let (Err(error), true) = (&result, detached) {
+    // At a terminal the failure is told on standard error anyway; a service manager may show that to nobody.
+    if let (Err(error), false) = (&result, session.console.errors_are_seen()) {
         tracing::error!("{error}");
     }
     log.flush();

@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{daemon, stop};
-use crate::api::node::{Health, HealthGet};
+use super::daemon;
+use crate::api::node::{Health, HealthGet, StatusGet};
 use crate::base::{Code, Error, Result};
-use crate::cli::{Session, app, launch};
+use crate::cli::autostart::{self, Service};
+use crate::cli::{Session, app, ending, launch};
 use crate::client::Link;
+use crate::daemon::run::Ready;
 use crate::home::instance::Instance;
 use crate::home::{certificate, config_file};
 use crate::net::{Address, Network};
@@ -26,7 +28,7 @@ pub fn restart(session: &Session) -> Result<ExitCode> {
     config_file::load(&session.home.config())?;
     certificate::load(&session.home)?;
     if let Some(running) = Instance::running(&session.home) {
-        stop::end(session, &running)?;
+        ending::end(session, &running)?;
     }
     start(session)
 }
@@ -39,7 +41,7 @@ fn start(session: &Session) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     home.create()?.iter().for_each(|warning| console.warn(warning));
-    let (_, ready) = launch::daemon(home, launch::Ties::Cut).map_err(|error| name_the_holder(session, port, error))?;
+    let ready = begin(session).map_err(|error| name_the_holder(session, port, error))?;
     ready.warnings.iter().for_each(|warning| console.warn(warning));
     if console.wants_json() {
         console.json(&ready)?;
@@ -47,6 +49,22 @@ fn start(session: &Session) -> Result<ExitCode> {
         console.note(format!("Daemon is running (process {}, port {})", ready.pid, ready.port));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts it through the manager of services where it has a service, and else as a process of its own.
+fn begin(session: &Session) -> Result<Ready> {
+    let Some((service, state)) = Service::enabled(&session.home) else {
+        return launch::daemon(&session.home, launch::Ties::Cut).map(|(_, ready)| ready);
+    };
+    if let Err(error) = state.told {
+        session.console.warn(format!("{error}; the daemon is started without it"));
+        return launch::daemon(&session.home, launch::Ties::Cut).map(|(_, ready)| ready);
+    }
+    let running = autostart::start(session, &service)?;
+    let link = session.link()?;
+    let status = session.wait(async { link.call(&StatusGet {}).await })?;
+    let (pid, port) = (running.pid, running.address.port());
+    Ok(Ready { event: "ready".into(), pid, port, node_id: status.node_id, warnings: status.warnings })
 }
 
 /// If the port is taken, and by a Loopsy, says by which.
