@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod daemon;
 pub mod disk;
+pub mod fleet;
 pub mod home;
 pub mod http;
 pub mod mcp;

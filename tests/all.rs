@@ -6,6 +6,7 @@ mod catalogue;
 mod cli;
 mod e2e;
 mod faults;
+mod fleet;
 mod letters;
 mod mcp;
 mod pairing;

@@ -4,6 +4,7 @@ pub mod caller;
 pub mod context;
 pub mod events;
 pub mod execute;
+pub mod fleet;
 pub mod messages;
 pub mod node;
 pub mod openapi;

@@ -68,7 +68,7 @@ impl Operation for IdentityGet {
 }
 
 /// Who a machine is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// The node's id.
@@ -86,6 +86,24 @@ pub struct Identity {
     /// What it can do.
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// The session that it is of its machine's main daemon (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The sessions of its machine, where it is the main daemon (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Vec<SessionIdentity>>,
+}
+
+/// A session of a machine, as the machine's main daemon tells of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionIdentity {
+    /// Its name.
+    pub name: String,
+    /// Its node id.
+    pub node_id: String,
+    /// Its port, at the machine's address.
+    pub port: u16,
 }
 
 /// Tell how the daemon is: counts of peers, jobs and entries.
@@ -107,6 +125,9 @@ pub struct Status {
     pub node_id: String,
     /// Its name.
     pub hostname: String,
+    /// The session that it is of its machine's main daemon (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// `linux`, `darwin` or `win32`.
     pub platform: String,
     /// Version of the protocol.

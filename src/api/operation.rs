@@ -121,6 +121,8 @@ pub struct Spec {
     pub resume: Option<&'static str>,
     /// Whether it makes something that has an id from then on: answered with 201.
     pub created: bool,
+    /// Whether sessions refuse it, since it changes what they share with their main daemon.
+    pub of_main: bool,
     /// Whether the Node version has this route too; `legacy` callers may use no others.
     pub compat: bool,
 }
@@ -152,6 +154,7 @@ impl Spec {
             headers: &[],
             resume: None,
             created: false,
+            of_main: false,
             compat: false,
         }
     }
@@ -236,6 +239,11 @@ impl Spec {
     /// It makes something: a good answer has the status 201.
     pub const fn created(mut self) -> Self {
         self.created = true;
+        self
+    }
+    /// Only a main daemon does it: it changes what its sessions share with it.
+    pub const fn of_main(mut self) -> Self {
+        self.of_main = true;
         self
     }
     /// The Node version has this route too.

@@ -26,7 +26,7 @@ pub struct PairStart {
     pub replace: bool,
 }
 impl Operation for PairStart {
-    const SPEC: Spec = Spec::post("pair.start", "/pair/start");
+    const SPEC: Spec = Spec::post("pair.start", "/pair/start").of_main();
     type Reply = One<PairStarted>;
     fn example() -> Self {
         Self { replace: true }
@@ -239,7 +239,7 @@ pub struct PairConnect {
     pub code: Secret,
 }
 impl Operation for PairConnect {
-    const SPEC: Spec = Spec::post("pair.connect", "/pair/connect");
+    const SPEC: Spec = Spec::post("pair.connect", "/pair/connect").of_main();
     type Reply = One<PairState>;
     fn example() -> Self {
         Self { address: "127.0.0.1".into(), port: 1, code: Secret::new("492817") }

@@ -160,7 +160,7 @@ pub struct PeerAdd {
     pub key: Option<Secret>,
 }
 impl Operation for PeerAdd {
-    const SPEC: Spec = Spec::post("peer.add", "/peers").compat();
+    const SPEC: Spec = Spec::post("peer.add", "/peers").of_main().compat();
     type Reply = One<Peer>;
     fn example() -> Self {
         Self { address: "192.0.2.7".into(), port: DEFAULT_PORT, node_id: None, hostname: Some("kai".into()), name: None, key: None }
@@ -178,7 +178,7 @@ pub struct PeerRemove {
     pub node_id: String,
 }
 impl Operation for PeerRemove {
-    const SPEC: Spec = Spec::delete("peer.remove", "/peers/{nodeId}").compat();
+    const SPEC: Spec = Spec::delete("peer.remove", "/peers/{nodeId}").of_main().compat();
     type Reply = One<PeerRemoved>;
     fn example() -> Self {
         Self { node_id: "manual-192.0.2.7:19532".into() }
@@ -206,7 +206,7 @@ pub struct PeerRevoke {
     pub node_id: String,
 }
 impl Operation for PeerRevoke {
-    const SPEC: Spec = Spec::post("peer.revoke", "/peers/{nodeId}/revoke");
+    const SPEC: Spec = Spec::post("peer.revoke", "/peers/{nodeId}/revoke").of_main();
     type Reply = One<Peer>;
     fn example() -> Self {
         Self { node_id: "kai".into() }
@@ -310,7 +310,7 @@ pub struct PeerRename {
     pub name: String,
 }
 impl Operation for PeerRename {
-    const SPEC: Spec = Spec::post("peer.rename", "/peers/{nodeId}/rename");
+    const SPEC: Spec = Spec::post("peer.rename", "/peers/{nodeId}/rename").of_main();
     type Reply = One<Peer>;
     fn example() -> Self {
         Self { node_id: "manual-192.0.2.7:19532".into(), name: "kai".into() }
@@ -335,6 +335,7 @@ impl Operation for PeerHandshake {
             version: super::node::PROTOCOL_VERSION.into(),
             port: DEFAULT_PORT,
             capabilities: vec!["execute".into()],
+            ..Identity::default()
         })
     }
 }

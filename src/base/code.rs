@@ -85,6 +85,7 @@ codes! {
     PairExpired = 7004 "PAIR_EXPIRED" 410 Failed, "The pairing expired or its code is void.";
     PairInvalid = 7005 "PAIR_INVALID" 400 Forbidden, "Commitment, key or certificate is invalid.";
     PairRejected = 7006 "PAIR_REJECTED" 409 Forbidden, "The other side's user said no.";
+    SessionNotFound = 8001 "SESSION_NOT_FOUND" 404 Failed, "No session of that name.";
     Internal = 9001 "INTERNAL_ERROR" 500 Failed, "A fault of the daemon; its log says more.";
     RateLimited = 9002 "RATE_LIMITED" 429 Failed, "Too many requests in a minute.";
     InvalidRequest = 9003 "INVALID_REQUEST" 400 Usage, "The request does not make sense.";

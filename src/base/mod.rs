@@ -9,6 +9,7 @@ pub mod error;
 pub mod fingerprint;
 pub mod hash;
 pub mod id;
+pub mod kin;
 pub mod replay;
 pub mod secret;
 pub mod sync;

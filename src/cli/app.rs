@@ -3,6 +3,7 @@
 mod context;
 mod message;
 mod service;
+mod session;
 mod straight;
 mod task;
 
@@ -13,6 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use self::context::{Context, Store};
 pub use self::message::Message;
 pub use self::service::{Planned, Uninstall};
+pub use self::session::Session;
 pub use self::straight::Straight;
 pub use self::task::{Approve, Hook, Place, Question, Run, Task, Which};
 use crate::daemon::BUILD;
@@ -36,6 +38,9 @@ pub struct Global {
     /// Data directory of the daemon; ~/.loopsy unless given.
     #[arg(long, global = true, value_name = "DIR", env = "LOOPSY_DATA_DIR", hide_env_values = true, value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
+    /// A session of that daemon, by its name.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub session: Option<String>,
     /// Print data as JSON.
     #[arg(long, global = true)]
     pub json: bool,
@@ -81,6 +86,9 @@ pub enum Command {
     Task(Task),
     /// List the machines that this one knows, or change the list.
     Peers(Peers),
+    /// Run further daemons on this machine, each a peer of its own.
+    #[command(subcommand)]
+    Session(Session),
     /// Pair with another machine: without an address this one shows a code, with one it takes the other's.
     Pair(Pair),
     /// Set up a machine that runs the Node version: a key for the two, and plaintext between them.

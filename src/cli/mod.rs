@@ -7,10 +7,8 @@ pub mod autostart;
 pub mod checks;
 pub mod commands;
 pub mod console;
-pub mod ending;
 pub mod failure;
 pub mod input;
-pub mod launch;
 pub mod reach;
 pub mod session;
 pub mod usage;
@@ -75,7 +73,7 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
         api, config, connect, context, daemon, demo, doctor, events, exec, hook, init, key, logs, mcp, mcp_serve, message, pair, peers,
-        service, shell, start, status, stop, task, transfer, uninstall,
+        service, session as sessions, shell, start, status, stop, task, transfer, uninstall,
     };
     match command {
         Command::Init(args) => init::run(session, &args),
@@ -101,6 +99,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Message(action) => message::run(session, action),
         Command::Task(action) => task::run(session, action),
         Command::Hook(action) => hook::run(session, action),
+        Command::Session(action) => sessions::run(session, action),
         Command::Pair(args) => pair::run(session, &args),
         Command::Connect(args) => connect::run(session, &args),
         Command::Peers(args) => peers::run(session, args),

@@ -6,6 +6,7 @@ use super::app::Global;
 use super::console::Console;
 use crate::base::{Error, Result};
 use crate::client::{Link, local};
+use crate::fleet;
 use crate::home::Home;
 use crate::net::Network;
 
@@ -23,7 +24,11 @@ pub struct Session {
 impl Session {
     /// From the global flags.
     pub fn new(global: &Global, console: Console) -> Result<Self> {
-        Ok(Self { home: Home::locate(global.data_dir.as_deref())?, console, is_verbose: global.verbose > 0 })
+        let mut home = Home::locate(global.data_dir.as_deref())?;
+        if let Some(name) = &global.session {
+            home = fleet::named(&home, name)?;
+        }
+        Ok(Self { home, console, is_verbose: global.verbose > 0 })
     }
     /// The line to the own daemon; without one, an error that says how to start it.
     pub fn link(&self) -> Result<Link> {

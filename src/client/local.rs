@@ -36,7 +36,7 @@ pub fn link_with(home: &Home, network: &Network, overrides: &Overrides) -> Resul
     let key =
         match &overrides.key {
             Some(key) => key.clone(),
-            None => config_file::load(&home.config())?.config.auth.api_key.ok_or_else(|| {
+            None => config_file::load(home)?.config.auth.api_key.ok_or_else(|| {
                 Error::new(Code::Config, "the configuration has no auth.apiKey").hint("Make one with: loopsy key generate")
             })?,
         };

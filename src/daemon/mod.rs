@@ -4,6 +4,7 @@ mod context;
 mod events;
 mod execute;
 mod execute_socket;
+mod fleet;
 mod forward;
 mod messages;
 mod node;
@@ -24,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::node::Identity;
 use crate::base::workers::Workers;
+use crate::home::Home;
+use crate::home::fleet::{Fleet, Member};
 use crate::home::reload::Reloader;
 use crate::home::settings::Settings;
 use crate::service::certificate::Certificate;
@@ -42,6 +45,10 @@ pub struct Daemon {
     settings: Settings,
     reloader: Reloader,
     identity: Identity,
+    home: Home,
+    /// This machine's daemons, and what they are to know of this one.
+    fleet: Fleet,
+    member: Member,
     certificate: Certificate,
     context: Context,
     jobs: Jobs,

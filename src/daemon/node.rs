@@ -23,7 +23,7 @@ impl Serve<HealthGet> for Daemon {
 
 impl Serve<IdentityGet> for Daemon {
     async fn serve(&self, _: &Caller, _: IdentityGet) -> Result<Identity> {
-        Ok(self.identity.clone())
+        Ok(self.peers.identity())
     }
 }
 
@@ -37,6 +37,7 @@ impl Serve<StatusGet> for Daemon {
         Ok(Status {
             node_id: self.identity.node_id.clone(),
             hostname: self.identity.hostname.clone(),
+            session: self.identity.session.clone(),
             platform: self.identity.platform.clone(),
             version: self.identity.version.clone(),
             uptime: uptime(),

@@ -4,6 +4,7 @@ use super::Daemon;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
 use crate::api::events::EventWatch;
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
+use crate::api::fleet::{SessionGet, SessionList, SessionStart, SessionStartFleet, SessionStop, SessionStopAll};
 use crate::api::messages::{MessageAck, MessageAcks, MessageInbox, MessageOutbox, MessageSend};
 use crate::api::node::{ConfigReload, DaemonStop, HealthGet, IdentityGet, OpenApiGet, StatusGet};
 use crate::api::pairing::{PairCancel, PairConfirm, PairConnect, PairExchange, PairFinish, PairInitiate, PairStart, PairStatus};
@@ -49,6 +50,12 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<TaskPrompt>()
         .serve::<TaskInterrupt>()
         .serve::<TaskHook>()
+        .serve::<SessionList>()
+        .serve::<SessionGet>()
+        .serve::<SessionStart>()
+        .serve::<SessionStartFleet>()
+        .serve::<SessionStop>()
+        .serve::<SessionStopAll>()
         .serve::<PeerList>()
         .serve::<PeerAdd>()
         .serve::<PeerRemove>()

@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::routes::routes;
@@ -13,8 +12,9 @@ use crate::api::node::{CAPABILITIES, Identity, PROTOCOL_VERSION, Reloaded};
 use crate::api::openapi;
 use crate::base::error::io_words;
 use crate::base::workers::Workers;
-use crate::base::{Code, Error, Result, clock};
-use crate::home::instance::Instance;
+use crate::base::{Code, Error, Result, clock, id};
+use crate::home::fleet::{Fleet, Member};
+use crate::home::instance::{Instance, Ready};
 use crate::home::log_file::Rotating;
 use crate::home::paths::Paths;
 use crate::home::reload::Reloader;
@@ -37,7 +37,7 @@ use crate::service::jobs::Jobs;
 use crate::service::journal::{self, Journal};
 use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
-use crate::service::peers::Peers;
+use crate::service::peers::{Peers, Place};
 use crate::service::tasks::Tasks;
 use crate::service::transfer::Transfer;
 
@@ -47,22 +47,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_millis(1200);
 /// How long everything else gets.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// The line that a daemon prints when it listens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ready {
-    /// Always `ready`.
-    pub event: String,
-    /// Process id.
-    pub pid: u32,
-    /// Port.
-    pub port: u16,
-    /// Node id.
-    pub node_id: String,
-    /// What the owner should know.
-    pub warnings: Vec<String>,
-}
 
 /// A daemon that serves.
 pub struct Running {
@@ -85,7 +69,7 @@ pub struct Running {
 pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running> {
     clock::started();
     // First, so that a folder that is not Loopsy's is left as it is.
-    let loaded = config_file::load(&home.config())?;
+    let loaded = config_file::load(&home)?;
     let mut warnings = home.create()?;
     warnings.extend(loaded.warnings.iter().cloned());
     let config = loaded.config;
@@ -99,6 +83,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let listener = listen(&network, &config.server.host, config.server.port).await?;
     let port = listener.port();
     let hostname = config.server.hostname.clone().unwrap_or_else(host::hostname);
+    let machine = machine_name(&home, &hostname)?;
     let identity = Identity {
         node_id: node_id.clone(),
         hostname: hostname.clone(),
@@ -106,21 +91,29 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         version: PROTOCOL_VERSION.into(),
         port,
         capabilities: CAPABILITIES.iter().map(|capability| (*capability).into()).collect(),
+        session: home.session().map(ToString::to_string),
+        sessions: None,
     };
+    let fleet = Fleet::open(&home);
+    // It is known to the others before it runs, and has their keys then.
+    let mut member = Member { node_id: node_id.clone(), hostname: hostname.clone(), port, running: None };
+    fleet.enter(&member)?;
 
     let (accepting, connections, services) = (Workers::default(), Workers::default(), Workers::default());
     let (store, announcing, log) = (Workers::default(), Workers::default(), Workers::default());
-    let certificate = Certificate::start(home.clone(), hostname.clone(), &services)?;
+    let certificate = Certificate::start(home.clone(), machine.clone(), &services)?;
     let sink = |path| Rotating::open(path, config.logging.max_size, config.logging.max_files).map(File);
     let unwritable = |cause: std::io::Error| {
         Error::new(Code::Config, format!("the audit log can't be written: {}", io_words(&cause)))
             .hint(format!("Check {}.", home.logs().display()))
     };
     let audit = Audit::start(&log, sink(&home.audit_log()).map_err(unwritable)?, sink(&home.keyless_log()).map_err(unwritable)?);
-    let trust = Trust::new(settings.clone());
+    let kin_name = id::to_name(&machine);
+    let trust = Trust::new(settings.clone()).with_kin(fleet.clone(), &kin_name);
     let journal = Journal::default();
     let context = Context::open(home.root(), settings.clone(), store.clone()).await?;
-    let peers = Peers::start(home.clone(), settings.clone(), trust.clone(), network.clone(), identity.clone(), &services, journal.clone());
+    let place = Place { home: home.clone(), identity: identity.clone(), fleet: fleet.clone(), machine: kin_name };
+    let peers = Peers::start(place, settings.clone(), trust.clone(), network.clone(), &services, journal.clone());
     let (peers, peer_warnings) = peers?;
     warnings.extend(peer_warnings);
 
@@ -133,9 +126,12 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let transfer = Transfer::new(paths, settings.clone(), journal.clone());
 
     journal::start(&journal, &context, &settings, &services);
-    let discovery = matches!(network, Network::Sockets)
+    // A session is found through its main daemon.
+    let discovery = (matches!(network, Network::Sockets) && home.session().is_none())
         .then(|| Discovery::start(&listener.addresses(), identity.clone(), settings.clone(), peers.clone(), &announcing));
 
+    let loopback = loopback(&listener);
+    member.running = Some(Instance::this(SocketAddr::new(loopback, port)));
     let routes = routes();
     let ending = CancellationToken::new();
     let known = peers.clone();
@@ -145,6 +141,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         reloader: Reloader::new(home.clone(), settings.clone()),
         settings: settings.clone(),
         identity,
+        home: home.clone(),
+        fleet: fleet.clone(),
+        member: member.clone(),
         certificate: certificate.clone(),
         context,
         messages,
@@ -163,7 +162,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         warnings: warnings.clone(),
         reloaded: Mutex::new(Reloaded::default()),
     });
-    let names = vec![hostname, host::hostname()];
+    let names = vec![hostname, machine, host::hostname()];
     let (open, swept, mut changes) = (Open::default(), trust.clone(), settings.changes());
     let gate = Gate {
         settings,
@@ -172,6 +171,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         audit,
         names,
         node_id: node_id.clone(),
+        is_session: home.session().is_some(),
         node_of: Box::new(move |name, claimed| known.node_of(name, claimed)),
         heard: Box::new(move |name, key| {
             paired.heard(name, key);
@@ -179,7 +179,6 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         }),
         workers: connections.clone(),
     };
-    let loopback = loopback(&listener);
     let server = Arc::new(Server {
         gate,
         routes,
@@ -200,6 +199,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         loop {
             tokio::time::sleep(LOOK).await;
             looking.look_at_configuration();
+            looking.look_at_fleet().await;
         }
     });
     let watching = daemon.clone();
@@ -208,9 +208,21 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         tracing::error!("the guard process is gone; the daemon ends, so that no command is left without one");
         ending.cancel();
     });
-    instance.announce(SocketAddr::new(loopback, port))?;
+    if let Some(running) = &member.running {
+        instance.announce(running)?;
+    }
+    fleet.enter(&member)?;
     let ready = Ready { event: "ready".into(), pid: std::process::id(), port, node_id, warnings };
     Ok(Running { daemon, ready, accepting, connections, services, store, discovery: announcing, log, instance })
+}
+
+/// What the machine is called: what its main daemon is.
+fn machine_name(home: &Home, hostname: &str) -> Result<String> {
+    if home.session().is_none() {
+        return Ok(hostname.to_owned());
+    }
+    let configured = config_file::load(&home.main())?.config.server.hostname;
+    Ok(configured.unwrap_or_else(host::hostname))
 }
 
 fn loopback(listener: &Listener) -> std::net::IpAddr {
@@ -266,6 +278,9 @@ impl Running {
         left.extend(discovery.into_iter().chain(log));
         if !left.is_empty() {
             tracing::warn!(?left, "these did not end in time and are cut off");
+        }
+        if let Err(error) = daemon.fleet.leave() {
+            tracing::warn!(%error, "the other daemons of this machine could not be told");
         }
         drop(instance);
         left

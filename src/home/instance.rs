@@ -31,6 +31,22 @@ impl Running {
     }
 }
 
+/// The line that a daemon prints when it listens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// Always `ready`.
+    pub event: String,
+    /// Process id.
+    pub pid: u32,
+    /// Port.
+    pub port: u16,
+    /// Node id.
+    pub node_id: String,
+    /// What the owner should know.
+    pub warnings: Vec<String>,
+}
+
 /// The right to be this home's daemon, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Instance {
@@ -53,11 +69,14 @@ impl Instance {
             Err(TryLockError::Error(error)) => Err(unlockable(home, &error)),
         }
     }
-    /// Tells others where this daemon listens, once it does.
-    pub fn announce(&self, address: SocketAddr) -> Result<()> {
+    /// This process, as a daemon that listens there.
+    pub fn this(address: SocketAddr) -> Running {
         let pid = std::process::id();
-        let running = Running { pid, started: pid::process_start_time(pid), address };
-        let text = serde_json::to_vec(&running).map_err(|error| Error::internal("the pid file can't be written", error))?;
+        Running { pid, started: pid::process_start_time(pid), address }
+    }
+    /// Tells others where this daemon listens, once it does.
+    pub fn announce(&self, running: &Running) -> Result<()> {
+        let text = serde_json::to_vec(running).map_err(|error| Error::internal("the pid file can't be written", error))?;
         files::write_private(&self.home.pid_file(), &text)
             .map_err(|error| Error::internal(&format!("the pid file can't be written: {}", io_words(&error)), error))
     }
@@ -129,7 +148,7 @@ mod tests {
         let first = Instance::acquire(&home).unwrap();
         assert!(Instance::acquire(&home).unwrap_err().message.contains("already"));
         assert_eq!(Instance::running(&home), None, "it does not listen yet");
-        first.announce(address()).unwrap();
+        first.announce(&Instance::this(address())).unwrap();
         assert_eq!(Instance::running(&home).unwrap().pid, std::process::id());
         drop(first);
         assert_eq!(Instance::running(&home), None);
@@ -152,7 +171,7 @@ mod tests {
             Instance::clear(&home).unwrap();
             assert!(!Instance::has_left_traces(&home));
             let instance = Instance::acquire(&home).unwrap();
-            instance.announce(address()).unwrap();
+            instance.announce(&Instance::this(address())).unwrap();
             assert!(Instance::running(&home).is_some());
         }
         assert!(!Running { pid: stranger.id(), started: wrong, address: address() }.terminate().unwrap());

@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod config;
 pub mod config_file;
+pub mod fleet;
 pub mod identity;
 pub mod instance;
 pub mod json_file;
@@ -10,11 +11,13 @@ pub mod log_file;
 pub mod paths;
 pub mod reload;
 pub mod settings;
+pub mod stamp;
 pub mod trust;
 
 use std::path::{Path, PathBuf};
 
 use crate::base::error::io_words;
+use crate::base::kin::SessionName;
 use crate::base::{Code, Error, Result};
 use crate::platform::{files, host, modes};
 
@@ -22,12 +25,34 @@ use crate::platform::{files, host, modes};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
+    /// Whose session it is, and which.
+    session: Option<(PathBuf, SessionName)>,
 }
 
 impl Home {
-    /// The data directory at this path, whether it exists or not.
+    /// The data directory at this path, whether it exists or not. Below the `sessions` of another that is configured, it is
+    /// that one's session.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        let session = session_at(&root);
+        Self { root, session }
+    }
+    /// The data directory of a session of this machine's main daemon.
+    pub fn of_session(&self, name: &SessionName) -> Self {
+        let main = self.main();
+        Self { root: main.sessions().join(name.as_str()), session: Some((main.root, name.clone())) }
+    }
+    /// The data directory of the main daemon: this one, unless it is a session's.
+    pub fn main(&self) -> Self {
+        self.session.as_ref().map_or_else(|| self.clone(), |(main, _)| Self { root: main.clone(), session: None })
+    }
+    /// The name of the session that it belongs to.
+    pub fn session(&self) -> Option<&SessionName> {
+        self.session.as_ref().map(|(_, name)| name)
+    }
+    /// The folder of what a session shares with the main daemon.
+    fn shared(&self) -> &Path {
+        self.session.as_ref().map_or(&self.root, |(main, _)| main)
     }
     /// The directory that was asked for, else `.loopsy` in the user's home folder. Relative paths are made absolute, so
     /// that a daemon that changes its working directory keeps its home.
@@ -71,9 +96,9 @@ impl Home {
     pub fn identity(&self) -> PathBuf {
         self.root.join("identity.json")
     }
-    /// The folder of the certificate.
+    /// The folder of the certificate, which a machine's daemons share.
     pub fn tls(&self) -> PathBuf {
-        self.root.join("tls")
+        self.shared().join("tls")
     }
     /// This machine's certificate, in PEM, and the one that it took over from.
     pub fn certificate(&self) -> PathBuf {
@@ -119,24 +144,40 @@ impl Home {
     pub fn tasks(&self) -> PathBuf {
         self.root.join("tasks")
     }
-    /// The data directories of named sessions.
+    /// The data directories of the machine's sessions.
     pub fn sessions(&self) -> PathBuf {
-        self.root.join("sessions")
+        self.shared().join("sessions")
+    }
+    /// The registry of the machine's daemons.
+    pub fn fleet(&self) -> PathBuf {
+        self.sessions().join("fleet.json")
+    }
+    /// The lock of whoever changes that registry, or makes a session.
+    pub fn fleet_lock(&self) -> PathBuf {
+        self.sessions().join("fleet.lock")
+    }
+    /// The lock of the daemon that looks after the others' entries.
+    pub fn keeper_lock(&self) -> PathBuf {
+        self.sessions().join("keeper.lock")
     }
 
     /// Every data directory that is known here: this daemon's, the one whose session it may be, and the usual one.
     pub fn data_directories(&self) -> Vec<PathBuf> {
-        let mut all = vec![self.root.clone(), host::home_dir().join(".loopsy")];
-        if let Some(sessions) = self.root.parent().filter(|parent| parent.ends_with("sessions")) {
-            all.extend(sessions.parent().map(Path::to_owned));
-        }
-        all
+        vec![self.root.clone(), self.shared().to_owned(), host::home_dir().join(".loopsy")]
     }
 
     /// Whether the directory is Loopsy's: it is not there yet, is empty, or holds something of Loopsy's.
     pub fn is_ours(&self) -> bool {
-        let own =
-            [self.config(), self.identity(), self.peers(), self.context(), self.node_context(), self.pid_file(), self.logs(), self.tls()];
+        let own = [
+            self.config(),
+            self.identity(),
+            self.peers(),
+            self.context(),
+            self.node_context(),
+            self.pid_file(),
+            self.logs(),
+            self.root.join("tls"),
+        ];
         own.iter().any(|path| path.symlink_metadata().is_ok())
             || std::fs::read_dir(&self.root).map_or_else(|_| !self.root.exists(), |mut entries| entries.next().is_none())
     }
@@ -173,6 +214,14 @@ impl Home {
         }
         Ok(())
     }
+}
+
+/// Whose session a path belongs to, and which.
+fn session_at(root: &Path) -> Option<(PathBuf, SessionName)> {
+    let sessions = root.parent().filter(|parent| parent.ends_with("sessions"))?;
+    let main = sessions.parent().filter(|main| main.join("config.yaml").exists())?;
+    let name = root.file_name()?.to_str()?.parse().ok()?;
+    Some((main.to_owned(), name))
 }
 
 #[cfg(test)]
@@ -217,6 +266,21 @@ mod tests {
         let error = Home::at(file.join("home")).create().unwrap_err();
         assert_eq!(error.code, Code::Config);
         assert!(error.hint.is_some());
+    }
+    #[test]
+    fn a_session_is_known_by_where_it_is_and_shares_the_certificate() {
+        let dir = tempfile::tempdir().unwrap();
+        let main = Home::at(dir.path());
+        let path = dir.path().join("sessions/worker-1");
+        assert_eq!(Home::at(&path).session(), None, "nothing is configured above it");
+        files::write_private(&main.config(), b"").unwrap();
+        let name: SessionName = "worker-1".parse().unwrap();
+        let session = Home::at(&path);
+        assert_eq!((session.session(), session.main()), (Some(&name), main.clone()));
+        assert_eq!((main.of_session(&name), session.of_session(&name)), (session.clone(), session.clone()));
+        assert_eq!((session.certificate(), session.fleet()), (main.certificate(), main.fleet()));
+        assert!(session.config() != main.config() && session.data_directories().contains(&dir.path().to_owned()));
+        assert_eq!(Home::at(dir.path().join("sessions/Not a name")).session(), None);
     }
     #[test]
     fn a_relative_home_becomes_absolute() {

@@ -1,23 +1,19 @@
 //! Taking up a changed configuration without a restart.
 
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use serde_yaml::Value;
 
 use super::config::Config;
 use super::settings::Settings;
+use super::stamp::Stamp;
 use super::{Home, config_file};
 use crate::api::node::Reloaded;
 use crate::base::Result;
 use crate::base::sync::lock;
-use crate::platform::modes::file_id;
 
 /// Settings that a running daemon can't take up: what it listens on and is called, and where it logs.
 const FIXED: &[(&str, &[&str])] = &[("server", &["port", "host", "hostname"]), ("logging", &["level", "file", "maxSize", "maxFiles"])];
-
-/// What a file looks like from outside; a change of the content changes it.
-type Stamp = Option<(u64, u64, u64, Option<SystemTime>)>;
 
 /// Reads the configuration again and makes it hold.
 pub struct Reloader {
@@ -25,7 +21,7 @@ pub struct Reloader {
     settings: Settings,
     /// What the daemon started with.
     started: Arc<Config>,
-    seen: Mutex<Stamp>,
+    seen: Mutex<[Stamp; 2]>,
 }
 
 impl Reloader {
@@ -37,7 +33,7 @@ impl Reloader {
     /// Reads the file and makes it hold. On an error the last good configuration stays.
     pub fn reload(&self) -> Result<Reloaded> {
         *lock(&self.seen) = stamp(&self.home);
-        let loaded = self.settings.take_up(|| config_file::load(&self.home.config()))?;
+        let loaded = self.settings.take_up(|| config_file::load(&self.home))?;
         let restart_needed = differing(&self.started, &loaded.config);
         Ok(Reloaded { restart_needed, warnings: loaded.warnings })
     }
@@ -48,10 +44,9 @@ impl Reloader {
     }
 }
 
-fn stamp(home: &Home) -> Stamp {
-    let meta = std::fs::metadata(home.config()).ok()?;
-    let (device, inode) = file_id(&meta);
-    Some((device, inode, meta.len(), meta.modified().ok()))
+/// The files that the configuration is made of.
+fn stamp(home: &Home) -> [Stamp; 2] {
+    [Stamp::of(&home.config()), home.session().map_or_else(Stamp::default, |_| Stamp::of(&home.main().config()))]
 }
 
 /// The fixed settings that differ, as dotted names.
@@ -75,7 +70,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         files::write_private(&home.config(), text.as_bytes()).unwrap();
-        let settings = Settings::new(config_file::load(&home.config()).unwrap().config);
+        let settings = Settings::new(config_file::load(&home).unwrap().config);
         let reloader = Reloader::new(home.clone(), settings.clone());
         (dir, home, settings, reloader)
     }

@@ -71,6 +71,8 @@ pub struct Gate {
     pub names: Vec<String>,
     /// This node's id.
     pub node_id: String,
+    /// Whether this daemon is a session.
+    pub is_session: bool,
     /// The node id of the peer that calls.
     pub node_of: NodeOf,
     /// Told of the calls of peers.
@@ -176,6 +178,10 @@ impl Gate {
         let first = params.first().and_then(|(name, raw)| wire::path_text(name, raw).ok());
         let (access, quota) = spec.terms(first.as_deref());
         caller.may(access, spec.compat)?;
+        if spec.of_main && self.is_session {
+            return Err(Error::invalid("a session shares its peers with the main daemon of this machine")
+                .hint("Do it there, without --session: it holds for all sessions."));
+        }
         // A resumed transfer is the same transfer.
         if quota != Quota::Transfer || !resumes(headers) {
             self.limits.draw(&caller, quota, &self.settings.get().rate_limits)?;

@@ -33,8 +33,8 @@ impl Own {
     /// # Errors
     /// Where it can't be read.
     pub async fn config(&self) -> Result<Config> {
-        let file = self.home.config();
-        blocking(move || if file.exists() { Ok(config_file::load(&file)?.config) } else { Ok(Config::default()) }).await?
+        let home = self.home.clone();
+        blocking(move || if home.config().exists() { Ok(config_file::load(&home)?.config) } else { Ok(Config::default()) }).await?
     }
     /// The data directory.
     pub fn home(&self) -> &Home {

@@ -10,3 +10,4 @@ pub mod tls;
 
 pub use address::Address;
 pub use network::{Listener, Network, Stream};
+pub use socket::is_free;

@@ -52,6 +52,16 @@ pub fn own_address_towards(other: &Address) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
+/// Whether a port can be listened on now, on this host and on loopback.
+pub fn is_free(host: &str, port: u16) -> bool {
+    let host = if matches!(host, "*" | "") { "0.0.0.0" } else { host.trim_start_matches('[').trim_end_matches(']') };
+    let is_taken = |host: &str| match std::net::TcpListener::bind((host, port)) {
+        Ok(_) => false,
+        Err(error) => error.kind() == io::ErrorKind::AddrInUse,
+    };
+    ![host, "127.0.0.1", "::1"].into_iter().any(is_taken)
+}
+
 /// Listening sockets that share one port.
 pub struct Sockets {
     listeners: Vec<TcpListener>,

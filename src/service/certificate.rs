@@ -7,6 +7,7 @@ use crate::api::node::CertificateStatus;
 use crate::base::sync::lock;
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Fingerprint, Result, clock};
+use crate::home::stamp::Stamp;
 use crate::home::{Home, certificate};
 use crate::net::tls;
 
@@ -22,6 +23,7 @@ struct Inner {
     hostname: String,
     server: tls::Server,
     shown: Mutex<Arc<certificate::Certificate>>,
+    seen: Mutex<Stamp>,
 }
 
 impl Certificate {
@@ -33,7 +35,8 @@ impl Certificate {
         let first = certificate::load_or_create(&home, &hostname, clock::now())?;
         let server = tls::Server::new(first.credentials())?;
         let shown = Mutex::new(Arc::new(first));
-        let this = Self(Arc::new(Inner { home, hostname, server, shown }));
+        let seen = Mutex::new(Stamp::of(&home.certificate()));
+        let this = Self(Arc::new(Inner { home, hostname, server, shown, seen }));
         workers.spawn_until_stop("certificate", this.clone().keep());
         Ok(this)
     }
@@ -58,9 +61,21 @@ impl Certificate {
     async fn keep(self) {
         loop {
             tokio::time::sleep(LOOK).await;
-            if let Err(error) = self.renew_if_due().await {
-                tracing::error!(%error, "the certificate could not be renewed");
-            }
+            self.look().await;
+        }
+    }
+
+    /// Takes up the certificate that another daemon of this machine has made since. Cheap enough to ask every second.
+    pub async fn look_if_changed(&self) {
+        let stamp = Stamp::of(&self.0.home.certificate());
+        if std::mem::replace(&mut *lock(&self.0.seen), stamp) != stamp {
+            self.look().await;
+        }
+    }
+
+    async fn look(&self) {
+        if let Err(error) = self.renew_if_due().await {
+            tracing::error!(%error, "the certificate could not be renewed");
         }
     }
 

@@ -61,6 +61,6 @@ impl Fetched {
 
 /// Every key that a machine knows: its owner's, and those of its peers.
 fn keys(node: &Node) -> Vec<String> {
-    let auth = config_file::load(&node.program.home().config()).unwrap().config.auth;
+    let auth = config_file::load(&node.program.home()).unwrap().config.auth;
     auth.allowed_keys.values().chain(&auth.api_key).map(|key| key.expose().to_owned()).collect()
 }

@@ -161,7 +161,7 @@ async fn what_is_sent_on_is_answered_as_if_it_were_called_straight() {
     let strict = "tls:\n  enabled: true\n";
     let (kai, leo) = (sim.machine("kai", &[], strict).await, sim.machine("leo", &[], strict).await);
     pair(&kai.link(), &leo.link(), &at("kai"), [yes(), yes()]).await;
-    let key = loopsy::home::config_file::load(&leo.home().config()).unwrap().config.auth.allowed_keys["kai"].expose().to_owned();
+    let key = loopsy::home::config_file::load(&leo.home()).unwrap().config.auth.allowed_keys["kai"].expose().to_owned();
     let (straight, node) = (sim.tls("leo", "kai"), leo.running.as_ref().unwrap().ready.node_id.clone());
     for route in routes().list() {
         // A command whose output has ended may be listed for a moment still.

@@ -36,10 +36,13 @@ fn a_dry_run_prints_files_and_commands_and_changes_nothing() {
 #[test]
 fn two_data_directories_have_two_services() {
     let program = Program::ready();
+    program.ok(&["session", "start", "w1"]);
     let name = |folder: &str| {
         let folder = program.folder().join(folder);
         let folder = folder.to_str().unwrap();
-        program.ok(&["--data-dir", folder, "init", "--no-mcp"]);
+        if !folder.contains("sessions") {
+            program.ok(&["--data-dir", folder, "init", "--no-mcp"]);
+        }
         let json: Value = serde_json::from_str(&program.ok(&["--data-dir", folder, "enable", "--dry-run", "--json"])).unwrap();
         json["name"].as_str().unwrap().to_owned()
     };

@@ -18,7 +18,7 @@ fn fingerprint(program: &Program) -> Fingerprint {
     certificate::load(&program.home()).unwrap().unwrap().fingerprint()
 }
 fn key_of(program: &Program, peer: &str) -> String {
-    config_file::load(&program.home().config()).unwrap().config.auth.allowed_keys[peer].expose().to_owned()
+    config_file::load(&program.home()).unwrap().config.auth.allowed_keys[peer].expose().to_owned()
 }
 fn log(program: &Program) -> String {
     std::fs::read_to_string(program.home().logs().join("daemon.log")).unwrap()

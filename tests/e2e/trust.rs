@@ -44,7 +44,7 @@ fn paired_machines_call_each_other_at_once_over_tls() {
     let Paired { kai, leo } = Paired::start();
     for (here, there, name) in [(&kai.program, &leo.program, "leo"), (&leo.program, &kai.program, "kai")] {
         assert_eq!(here.ok(&["exec", name, "echo", "hello"]), "hello\n");
-        let config = config_file::load(&here.home().config()).unwrap().config;
+        let config = config_file::load(&here.home()).unwrap().config;
         assert_eq!(config.tls.pinned_certs[name], fingerprint(there).to_string());
         let peers: Value = serde_json::from_str(&here.ok(&["peers", "--json"])).unwrap();
         assert_eq!((&peers["peers"][0]["tls"], &peers["peers"][0]["status"]), (&json!(true), &json!("online")), "{peers}");

@@ -23,7 +23,7 @@ use crate::support::pairing::{begin, connect, end, state, yes};
 use crate::support::sim::{Machine, Sim};
 
 fn keys(home: &loopsy::home::Home) -> Vec<String> {
-    config_file::load(&home.config()).unwrap().config.auth.allowed_keys.into_keys().collect()
+    config_file::load(home).unwrap().config.auth.allowed_keys.into_keys().collect()
 }
 
 /// The connection breaks where these bytes go by, the first time.
@@ -163,7 +163,7 @@ async fn an_entry_whose_machine_never_calls_is_dropped_even_after_a_restart() {
         assert_eq!(keys(&kai.home()), ["leo"], "{restarts}");
         tokio::time::sleep(Duration::from_secs(130)).await;
         assert!(keys(&kai.home()).is_empty() && kai.link().call(&PeerList {}).await.unwrap().peers.is_empty(), "{restarts}");
-        let config = config_file::load(&kai.home().config()).unwrap().config;
+        let config = config_file::load(&kai.home()).unwrap().config;
         assert!(config.tls.pinned_certs.is_empty(), "the pin goes, too");
     }
 }
@@ -200,7 +200,7 @@ async fn what_was_there_before_comes_back_with_a_pairing_that_is_taken_back() {
         let calls = async |kai: &Machine, key| Link::new(&kai.network(), kai.address()).key(key).call(&IdentityGet {}).await.is_ok();
         assert!(calls(&kai, old.clone()).await);
         let config = |kai: &Machine| {
-            let mut config = serde_json::to_value(config_file::load(&kai.home().config()).unwrap().config).unwrap();
+            let mut config = serde_json::to_value(config_file::load(&kai.home()).unwrap().config).unwrap();
             config["server"].take();
             config
         };

@@ -15,7 +15,7 @@ use crate::support::pairing::{begin, connect, end, failure, pair, state, until, 
 use crate::support::sim::{Machine, Sim};
 
 fn config(machine: &Machine) -> Config {
-    config_file::load(&machine.home().config()).unwrap().config
+    config_file::load(&machine.home()).unwrap().config
 }
 fn text(machine: &Machine) -> String {
     std::fs::read_to_string(machine.home().config()).unwrap()

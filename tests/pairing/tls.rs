@@ -34,7 +34,7 @@ async fn paired_machines_call_each_other_over_tls_at_once() {
         let peers = machine.link().call(&PeerList {}).await.unwrap().peers;
         assert!(peers[0].tls == Some(true) && peers[0].fingerprint.is_some() && peers[0].unconfirmed_until.is_none(), "{peers:?}");
     }
-    let pinned = &config_file::load(&leo.home().config()).unwrap().config.tls.pinned_certs["kai"];
+    let pinned = &config_file::load(&leo.home()).unwrap().config.tls.pinned_certs["kai"];
     assert_eq!(*pinned, load_or_create(&kai.home(), "kai", clock::now()).unwrap().fingerprint().to_string());
 }
 
@@ -71,7 +71,7 @@ async fn a_certificate_in_between_is_found_out() {
     assert_eq!(told.ended_by, Some(PairEnder::There), "{told:?}");
     let is_trusted = async || kai.link().call(&PeerList {}).await.unwrap().peers.iter().any(|peer| peer.trusted);
     while is_trusted().await {}
-    let config = config_file::load(&kai.home().config()).unwrap().config;
+    let config = config_file::load(&kai.home()).unwrap().config;
     assert!(config.auth.allowed_keys.is_empty() && config.tls.pinned_certs.is_empty());
     assert_eq!(text(&leo), before);
     workers.stopping().cancel();
@@ -86,6 +86,6 @@ async fn the_certificate_that_is_shown_is_the_one_that_is_told_of() {
     assert_ne!(renew(&kai.home(), "kai", clock::now()).unwrap().fingerprint(), shown);
     let ended = pair(&kai.link(), &leo.link(), &at("kai"), [yes(), yes()]).await;
     assert_eq!([ended[0].state, ended[1].state], [Some(PairPhase::Completed); 2], "{ended:?}");
-    let config = config_file::load(&leo.home().config()).unwrap().config;
+    let config = config_file::load(&leo.home()).unwrap().config;
     assert_eq!(config.tls.pinned_certs["kai"], shown.to_string());
 }

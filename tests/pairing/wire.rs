@@ -78,7 +78,7 @@ impl Drop for Tapped {
 }
 
 fn config(node: &Node) -> Config {
-    config_file::load(&node.program.home().config()).unwrap().config
+    config_file::load(&node.program.home()).unwrap().config
 }
 fn has(hay: &[u8], needle: &[u8]) -> bool {
     hay.windows(needle.len()).any(|window| window == needle)

@@ -59,10 +59,10 @@ fn fingerprint(machine: &Machine) -> Fingerprint {
     certificate::load(&machine.home()).unwrap().unwrap().fingerprint()
 }
 fn key_of(machine: &Machine, name: &str) -> String {
-    config_file::load(&machine.home().config()).unwrap().config.auth.allowed_keys[name].expose().to_owned()
+    config_file::load(&machine.home()).unwrap().config.auth.allowed_keys[name].expose().to_owned()
 }
 fn pin_of(machine: &Machine, name: &str) -> String {
-    config_file::load(&machine.home().config()).unwrap().config.tls.pinned_certs[name].clone()
+    config_file::load(&machine.home()).unwrap().config.tls.pinned_certs[name].clone()
 }
 /// Changes the configuration of a machine whose daemon does not run.
 fn edit(machine: &Machine, path: &[&str], value: &str) {

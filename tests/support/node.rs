@@ -5,7 +5,7 @@ use std::process::{Child, ExitStatus, Stdio};
 
 use loopsy::base::secret::Secret;
 use loopsy::client::Link;
-use loopsy::daemon::run::Ready;
+use loopsy::home::instance::Ready;
 use loopsy::net::{Address, Network};
 use loopsy::platform::files;
 use serde_json::{Value, json};

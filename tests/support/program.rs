@@ -144,6 +144,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if self.home().sessions().exists() {
+            self.run(&["session", "stop-all"]);
+        }
         if self.running().is_some() {
             self.run(&["stop"]);
         }

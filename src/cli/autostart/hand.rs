@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Service, carry};
 use crate::api::node::{Status, StatusGet};
 use crate::base::{Code, Error, Result};
-use crate::cli::{Session, ending};
+use crate::cli::Session;
+use crate::fleet::stop;
 use crate::home::instance::{Instance, Running};
 
 /// How long a daemon has to listen after its manager was told to start it.
@@ -76,7 +77,7 @@ pub fn hand_over(session: &Session, service: &Service, is_changed: bool) -> Resu
     if let Some(work) = work_of(session) {
         return Ok(Handed::Busy(work));
     }
-    ending::end(session, &running)?;
+    stop::end(&session.home, &running)?;
     start(session, service)?;
     Ok(Handed::TakenOver)
 }

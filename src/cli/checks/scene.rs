@@ -76,7 +76,7 @@ impl Scene {
     /// Looks at everything.
     pub async fn look(session: &Session) -> Self {
         let home = session.home.clone();
-        let loaded = config_file::load(&home.config());
+        let loaded = config_file::load(&home);
         let running = Instance::running(&home);
         let status = status(session).await;
         let config = loaded.as_ref().ok().map(|loaded| &loaded.config);

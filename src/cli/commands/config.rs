@@ -27,7 +27,7 @@ pub fn run(session: &Session, action: Action) -> Result<ExitCode> {
 }
 
 fn get(session: &Session, setting: Option<&str>) -> Result<()> {
-    let mut config = config_file::load(&session.home.config())?.config;
+    let mut config = config_file::load(&session.home)?.config;
     let path = setting.map(config_file::resolve).transpose()?.unwrap_or_default();
     let found = find(&config, &path)?;
     let shown = if found.is_mapping() {
@@ -63,7 +63,7 @@ fn set(session: &Session, setting: &str, value: &str) -> Result<()> {
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
     let before = session.link().ok();
     // What is wrong before the change is not the change's fault.
-    config_file::load(&session.home.config())?;
+    config_file::load(&session.home)?;
     let loaded = config_file::edit(&session.home, |document| document.set(&keys, value))
         .map_err(|error| error.hint(format!("Nothing was changed. What it is now: loopsy config get {setting}")))?;
     loaded.warnings.iter().for_each(|warning| session.console.warn(warning));
@@ -73,7 +73,7 @@ fn set(session: &Session, setting: &str, value: &str) -> Result<()> {
 
 fn check(session: &Session) -> Result<ExitCode> {
     let path = session.home.config();
-    let loaded = config_file::load(&path);
+    let loaded = config_file::load(&session.home);
     if session.console.wants_json() {
         let (error, warnings) = match &loaded {
             Ok(loaded) => (None, loaded.warnings.as_slice()),

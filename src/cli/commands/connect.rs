@@ -35,14 +35,14 @@ struct Plan {
 
 /// Makes a key for the two machines, stores it here, and says what to enter on the other.
 pub fn run(session: &Session, args: &Connect) -> Result<ExitCode> {
-    let config = config_file::load(&session.home.config())?.config;
+    let config = config_file::load(&session.home)?.config;
     let Some(plan) = session.wait(plan(session, args, &config))? else {
         session.console.note("Nothing was changed.");
         return Ok(ExitCode::FAILURE);
     };
     let key = Secret::generate()?;
     let before = session.link().ok();
-    let loaded = config_file::edit(&session.home, |document| enter(document, &plan, &key))?;
+    let loaded = config_file::edit_shared(&session.home, |document| enter(document, &plan, &key))?;
     loaded.warnings.iter().for_each(|warning| session.console.warn(warning));
     let has_daemon = before.is_some();
     key::take_up(session, before)?;

@@ -36,7 +36,7 @@ fn serve(session: &Session, detached: bool) -> Result<ExitCode> {
     // A fork: before there is any thread.
     let guard = Guard::start().map_err(|error| failed("the guard of the commands can't be started", error))?;
     session.home.create()?.iter().for_each(|warning| session.console.warn(warning));
-    let logging = config_file::load(&session.home.config())?.config.logging;
+    let logging = config_file::load(&session.home)?.config.logging;
     let log = open_log(&session.home, &logging, detached)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed("the runtime can't be started", error))?;

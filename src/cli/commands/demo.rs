@@ -12,9 +12,9 @@ use crate::api::pairing::{PairConfirm, PairConnect, PairPhase, PairStart, PairSt
 use crate::base::secret::Secret;
 use crate::base::{Code, Error, Result, units};
 use crate::cli::Session;
-use crate::cli::launch;
 use crate::client::files::Files;
 use crate::client::{Link, local};
+use crate::fleet::launch;
 use crate::home::Home;
 use crate::net::Network;
 use crate::platform::files;

@@ -49,7 +49,7 @@ fn opinion(session: &Session) -> Result<Value> {
 
 /// Settings of Claude Code with the hook.
 fn settings(session: &Session) -> Result<Value> {
-    let waits = config_file::load(&session.home.config())?.config.ai_tasks.approval_timeout / 1000 + GRACE;
+    let waits = config_file::load(&session.home)?.config.ai_tasks.approval_timeout / 1000 + GRACE;
     let command = agents::line(&Server::of(&session.home)?.words(&["hook", "permission"])?);
     let hook = json!({ "type": "command", "command": command, "timeout": waits });
     Ok(json!({ "hooks": { "PermissionRequest": [{ "matcher": "*", "hooks": [hook] }] } }))

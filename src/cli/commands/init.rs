@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::base::Result;
 use crate::base::secret::Secret;
+use crate::base::{Error, Result};
 use crate::cli::agents::{self, AGENTS, Fit, Server, State};
 use crate::cli::{Session, app};
 use crate::home::{config_file, identity};
@@ -14,6 +14,9 @@ use crate::platform::host;
 /// Creates what is missing and changes nothing that is there; registers with the coding agents that are installed.
 pub fn run(session: &Session, args: &app::Init) -> Result<ExitCode> {
     let Session { home, console, .. } = session;
+    if let Some(name) = home.session() {
+        return Err(Error::invalid("a session has nothing to be set up").hint(format!("Start it with: loopsy session start {name}")));
+    }
     home.create()?.iter().for_each(|warning| console.warn(warning));
     let (node_id, warning) = identity::load_or_create(home)?;
     warning.iter().for_each(|warning| console.warn(warning));
@@ -25,7 +28,7 @@ pub fn run(session: &Session, args: &app::Init) -> Result<ExitCode> {
     } else if !console.wants_json() {
         console.note(format!("Configuration exists, nothing was changed: {}", path.display()));
         // Said at the moment when somebody looks at it.
-        config_file::load(&path)?.warnings.iter().for_each(|warning| console.warn(warning));
+        config_file::load(home)?.warnings.iter().for_each(|warning| console.warn(warning));
     }
     let registered = if args.no_mcp { Vec::new() } else { register(session) };
     if console.wants_json() {

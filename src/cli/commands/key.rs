@@ -28,7 +28,7 @@ pub fn run(session: &Session, action: Action) -> Result<ExitCode> {
 }
 
 fn show(session: &Session) -> Result<Secret> {
-    let key = config_file::load(&session.home.config())?.config.auth.api_key;
+    let key = config_file::load(&session.home)?.config.auth.api_key;
     key.ok_or_else(|| Error::new(Code::Config, "the configuration has no auth.apiKey").hint("Make one with: loopsy key generate"))
 }
 
@@ -36,7 +36,7 @@ fn generate(session: &Session) -> Result<Secret> {
     let key = Secret::generate()?;
     // The daemon knows the old key until it has read the new one.
     let before = session.link().ok();
-    config_file::edit(&session.home, |document| document.set(&["auth", "apiKey"], key.expose()))?;
+    config_file::edit_shared(&session.home, |document| document.set(&["auth", "apiKey"], key.expose()))?;
     take_up(session, before)?;
     session.console.note("The old key has stopped working.");
     Ok(key)

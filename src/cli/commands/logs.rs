@@ -58,7 +58,7 @@ fn path(home: &Home, args: &Logs) -> PathBuf {
         return home.audit_log();
     }
     // With a wrong configuration the log is wanted most: it is then looked for where it usually is.
-    let configured = config_file::load(&home.config()).ok().and_then(|loaded| loaded.config.logging.file);
+    let configured = config_file::load(home).ok().and_then(|loaded| loaded.config.logging.file);
     home.daemon_log(configured.as_deref())
 }
 

@@ -20,6 +20,7 @@ pub mod message;
 pub mod pair;
 pub mod peers;
 pub mod service;
+pub mod session;
 pub mod shell;
 pub mod start;
 pub mod status;

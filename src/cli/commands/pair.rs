@@ -15,8 +15,9 @@ use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::base::{Code, Error, Result};
 use crate::cli::app::Pair;
-use crate::cli::{Session, ask, launch};
+use crate::cli::{Session, ask};
 use crate::client::Link;
+use crate::fleet::launch;
 use crate::home::instance::Instance;
 use crate::net::Address;
 use crate::platform::signals::Signals;
@@ -65,7 +66,7 @@ impl Pairing<'_> {
             Err(error) if error.code == Code::NotRunning => error,
             other => return other.map(drop),
         };
-        crate::home::config_file::load(&home.config())?;
+        crate::home::config_file::load(home)?;
         let agreed = self.args.yes || self.session.wait(ask::yes(console, "Daemon is not running. Start it?")).unwrap_or_default();
         if !agreed {
             console.note("");

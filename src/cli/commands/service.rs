@@ -10,17 +10,18 @@ use serde_json::{Value, json};
 use crate::api::node::StatusGet;
 use crate::base::text::shell_word;
 use crate::base::{Exit, Result, clock, units};
+use crate::cli::Session;
 use crate::cli::app::Planned;
 use crate::cli::autostart::{self, Handed, Service, State};
 use crate::cli::console::Colour;
-use crate::cli::{Session, ending, launch};
+use crate::fleet::{launch, stop};
 use crate::home::config_file;
 use crate::home::instance::Instance;
 use crate::platform::autostart::{Plan, Step, System, lingers};
 
 /// Has the daemon started at every login, and now.
 pub fn enable(session: &Session, args: Planned) -> Result<ExitCode> {
-    config_file::load(&session.home.config())?;
+    config_file::load(&session.home)?;
     let service = Service::of(&session.home)?;
     let name = &service.subject.name;
     if args.dry_run {
@@ -129,7 +130,7 @@ pub fn remove(session: &Session, service: &Service, state: &State) -> Result<boo
     if of_service.is_some()
         && let Some(running) = Instance::running(&service.home)
     {
-        ending::end(session, &running)?;
+        stop::end(&session.home, &running)?;
     }
     Ok(true)
 }

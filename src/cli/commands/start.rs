@@ -7,10 +7,10 @@ use super::daemon;
 use crate::api::node::{Health, HealthGet, StatusGet};
 use crate::base::{Code, Error, Result};
 use crate::cli::autostart::{self, Service};
-use crate::cli::{Session, app, ending, launch};
+use crate::cli::{Session, app};
 use crate::client::Link;
-use crate::daemon::run::Ready;
-use crate::home::instance::Instance;
+use crate::fleet::{launch, stop};
+use crate::home::instance::{Instance, Ready};
 use crate::home::{certificate, config_file};
 use crate::net::{Address, Network};
 use crate::platform::holder;
@@ -25,17 +25,17 @@ pub fn run(session: &Session, args: &app::Start) -> Result<ExitCode> {
 /// Stops the daemon if it runs, and starts it.
 pub fn restart(session: &Session) -> Result<ExitCode> {
     // With a wrong configuration or certificate the old daemon is better than none.
-    config_file::load(&session.home.config())?;
+    config_file::load(&session.home)?;
     certificate::load(&session.home)?;
     if let Some(running) = Instance::running(&session.home) {
-        ending::end(session, &running)?;
+        stop::end(&session.home, &running)?;
     }
     start(session)
 }
 
 fn start(session: &Session) -> Result<ExitCode> {
     let Session { home, console, .. } = session;
-    let port = config_file::load(&home.config())?.config.server.port;
+    let port = config_file::load(home)?.config.server.port;
     if let Some(running) = Instance::running(home) {
         console.note(format!("Daemon is running already (process {}, port {})", running.pid, running.address.port()));
         return Ok(ExitCode::SUCCESS);

@@ -8,17 +8,25 @@ use crate::base::text::printable;
 use crate::base::{Result, units};
 use crate::cli::Session;
 use crate::cli::console::Colour;
+use crate::client::local;
+use crate::home::Home;
 use crate::home::instance::{Instance, Running};
+use crate::net::Network;
 
 /// Prints the summary, or with `--json` the API's own object.
 pub fn run(session: &Session) -> Result<ExitCode> {
-    let link = session.link()?;
+    of(session, &session.home)
+}
+
+/// The same of the daemon of another home.
+pub fn of(session: &Session, home: &Home) -> Result<ExitCode> {
+    let link = local::link(home, &Network::Sockets)?;
     let status = session.wait(async { link.call(&StatusGet {}).await })?;
     if session.console.wants_json() {
         session.console.json(&status)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let running = Instance::running(&session.home);
+    let running = Instance::running(home);
     let up = session.console.paint(Colour::Green, "running");
     for (name, text) in summary(&status, running.as_ref(), &up) {
         session.console.line(format!("{name:<10}{text}"))?;
@@ -41,6 +49,9 @@ fn summary(status: &Status, running: Option<&Running>, up: &str) -> Vec<(&'stati
         ("Context", format!("{} entries", status.context.entries)),
         ("TLS", plain.to_owned()),
     ];
+    if let Some(session) = &status.session {
+        lines.insert(1, ("Session", printable(session)));
+    }
     if let Some(messages) = &status.messages {
         lines.push(("Messages", format!("{} unread, {} on their way", messages.unread, messages.queued)));
     }
@@ -63,6 +74,7 @@ mod tests {
         let status = Status {
             node_id: "1-2".into(),
             hostname: "leo".into(),
+            session: None,
             platform: "linux".into(),
             version: "1.0.0".into(),
             uptime: 200_000,

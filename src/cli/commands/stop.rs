@@ -3,19 +3,20 @@
 use std::process::ExitCode;
 
 use crate::base::Result;
+use crate::cli::Session;
 use crate::cli::autostart::Service;
-use crate::cli::{Session, ending};
 use crate::client::link::not_running;
+use crate::fleet::stop;
 use crate::home::instance::Instance;
 
-/// Ends the daemon. One that does not run is [`Code::NotRunning`](crate::base::Code::NotRunning).
+/// Ends the daemon. One that does not run is `NOT_RUNNING`.
 pub fn run(session: &Session) -> Result<ExitCode> {
     let running = Instance::running(&session.home).ok_or_else(|| {
         let mut error = not_running();
         error.hint = None;
         error
     })?;
-    ending::end(session, &running)?;
+    stop::end(&session.home, &running)?;
     let returns = Service::enabled(&session.home).is_some();
     session.console.note(if returns { "Daemon stopped; it is back at the next login, unless: loopsy disable" } else { "Daemon stopped" });
     Ok(ExitCode::SUCCESS)

@@ -9,11 +9,12 @@ use serde_json::json;
 use super::service;
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
+use crate::cli::Session;
 use crate::cli::agents::{self, AGENTS, Fit, Server, State};
 use crate::cli::app::Uninstall;
 use crate::cli::autostart::Service;
 use crate::cli::console::Console;
-use crate::cli::{Session, ending};
+use crate::fleet::stop;
 use crate::home::Home;
 use crate::home::instance::Instance;
 use crate::platform::{files, host};
@@ -37,7 +38,7 @@ pub fn run(session: &Session, args: Uninstall) -> Result<ExitCode> {
         if args.data
             && let Some(running) = Instance::running(each)
         {
-            ending::end(&of_home, &running)?;
+            stop::end(&of_home.home, &running)?;
         }
     }
     removed.extend(forget(session, home));

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use super::super::Home;
-use super::{Loaded, parse, parse_value, patch, read};
+use super::{Loaded, load, overlay, parse, parse_value, patch, read};
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
 use crate::platform::{files, modes};
@@ -47,13 +47,20 @@ pub fn edit(home: &Home, change: impl FnOnce(&mut Document) -> Result<()>) -> Re
     let mut document = Document::parse(&before)?;
     change(&mut document)?;
     let loaded = parse(&document.text)?;
+    home.session().map_or(Ok(()), |name| overlay::check(name, &document))?;
     if document.text != before {
         if document.rewritten {
             files::write_private(&path.with_extension("yaml.bak"), before.as_bytes()).map_err(failed)?;
         }
         files::write_private(&path, document.text.as_bytes()).map_err(failed)?;
     }
-    Ok(loaded)
+    if home.session().is_some() { load(home) } else { Ok(loaded) }
+}
+
+/// As [`edit`], of what all daemons of the machine have in common: keys, pins, peers. The main daemon's file is changed.
+pub fn edit_shared(home: &Home, change: impl FnOnce(&mut Document) -> Result<()>) -> Result<Loaded> {
+    let loaded = edit(&home.main(), change)?;
+    if home.session().is_some() { load(home) } else { Ok(loaded) }
 }
 
 /// The configuration as text and value at once; a path is a list of keys, since the name of a peer may hold dots.

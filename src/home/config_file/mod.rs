@@ -2,6 +2,7 @@
 
 mod check;
 mod document;
+mod overlay;
 mod patch;
 mod query;
 mod template;
@@ -10,10 +11,11 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-pub use document::{Document, create, edit};
+pub use document::{Document, create, edit, edit_shared};
 pub use query::{get, resolve, typed};
 pub use template::init_text;
 
+use super::Home;
 use super::config::Config;
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
@@ -27,12 +29,15 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Reads the configuration.
+/// Reads the configuration of a daemon; a session's is its own file over the main daemon's.
 ///
 /// Fails with [`Code::Config`] when there is none, when it does not parse, and when a value can't be meant; never answers
 /// defaults in place of a file that is wrong.
-pub fn load(path: &Path) -> Result<Loaded> {
-    parse(&read(path)?)
+pub fn load(home: &Home) -> Result<Loaded> {
+    match home.session() {
+        Some(name) => overlay::load(home, name),
+        None => parse(&read(&home.config())?),
+    }
 }
 
 /// Reads a configuration from its text.

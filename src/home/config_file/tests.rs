@@ -114,11 +114,11 @@ fn unknown_keys_and_odd_names_are_warned_about() {
 #[test]
 fn a_missing_file_is_its_own_error() {
     let dir = tempfile::tempdir().unwrap();
-    let error = load(&dir.path().join("config.yaml")).unwrap_err();
+    let error = load(&Home::at(dir.path())).unwrap_err();
     assert!(error.message.starts_with("there is no configuration"));
     assert_eq!(error.hint.as_deref(), Some("Create it with: loopsy init"));
     files::write_private(&dir.path().join("config.yaml"), b"a: 1\nb: \xff\n").unwrap();
-    assert!(load(&dir.path().join("config.yaml")).unwrap_err().message.contains("line 2"));
+    assert!(load(&Home::at(dir.path())).unwrap_err().message.contains("line 2"));
 }
 
 /// known fault 47
@@ -226,7 +226,7 @@ fn edits_at_the_same_time_are_all_kept() {
             scope.spawn(move || edit(&home, |document| document.set(&["auth", "allowedKeys", &format!("peer{number}")], "k")).unwrap());
         }
     });
-    let config = load(&home.config()).unwrap().config;
+    let config = load(&home).unwrap().config;
     assert_eq!(config.auth.allowed_keys.len(), 10);
     assert!(on_disk(&home).contains("# about execution"));
 }
@@ -257,7 +257,7 @@ fn a_text_that_cannot_be_patched_is_rewritten_and_the_old_one_kept() {
     let old = "{server: {port: 1}} # mine\n";
     let (_dir, home) = home(old);
     edit(&home, |document| document.set(&["server", "port"], 2)).unwrap();
-    assert_eq!(load(&home.config()).unwrap().config.server.port, 2);
+    assert_eq!(load(&home).unwrap().config.server.port, 2);
     assert_eq!(std::fs::read_to_string(home.config().with_extension("yaml.bak")).unwrap(), old);
 }
 

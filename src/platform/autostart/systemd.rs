@@ -16,8 +16,8 @@ pub(super) fn unit(name: &str) -> String {
 /// What is set, and what is not:
 /// - `Restart=on-failure`: whoever stops the daemon ends it with status 0, and means it. One that can't start, since its port
 ///   is taken or its address is not there yet, is tried for some minutes.
-/// - `KillMode=mixed`: the daemon alone is asked to end and ends its commands itself, within five seconds; what is left
-///   after that is killed.
+/// - `KillMode=process`: the daemon ends its commands itself, within five seconds, and its guard does where the daemon was
+///   killed. Its sessions are daemons of their own, and go on.
 /// - `OOMPolicy=continue`: a command that takes too much memory costs its own life, not the daemon's.
 /// - No sandbox. The daemon runs whatever its owner wants run, with `sudo` in it, and in the user's own files. Every option
 ///   that filters system calls (`LockPersonality`, `RestrictRealtime`, `RestrictSUIDSGID`) implies `NoNewPrivileges` in a
@@ -46,7 +46,7 @@ ExecStart={program} daemon --data-dir {data_dir}
 Environment={path}
 Restart=on-failure
 RestartSec=3
-KillMode=mixed
+KillMode=process
 TimeoutStopSec=10
 OOMPolicy=continue
 

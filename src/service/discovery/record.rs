@@ -85,6 +85,7 @@ mod tests {
             version: "1.0.0".into(),
             port: 19532,
             capabilities: vec!["execute".into(), "transfer".into()],
+            ..Identity::default()
         }
     }
     fn announced(words: &[(&str, &str)]) -> HashMap<String, String> {

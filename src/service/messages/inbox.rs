@@ -50,7 +50,7 @@ impl Messages {
                 return Err(for_peer("an acknowledgement of another machine"));
             }
             letter::check_id("value", op.value.trim())?;
-            let by = Party { name: peer.to_owned(), node_id: caller.node_id.clone() };
+            let by = Party { name: self.0.peers.speaker(caller), node_id: caller.node_id.clone() };
             return self.take_ack(op, by).await;
         }
         if !caller.is_owner() {
@@ -68,7 +68,7 @@ impl Messages {
 
     async fn take_letter(&self, caller: &Caller, op: ContextSet) -> Result<ContextEntry> {
         let when = rules::check(&op)?;
-        let (sender, from_node_id) = (caller.name().to_owned(), caller.node_id.clone());
+        let (sender, from_node_id) = (self.0.peers.speaker(caller), caller.node_id.clone());
         let (taken_id, is_owner) = (letter::parts(&op.key).map(|(_, id)| id.to_owned()), caller.is_owner());
         let done = self.0.context.change(op.key.len() + op.value.len(), move |batch| {
             let new = New { key: &op.key, value: &op.value, ttl: op.ttl, from_node_id: &from_node_id, sender: &sender };

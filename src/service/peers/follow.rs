@@ -30,6 +30,7 @@ impl Peers {
                     row.address.clone_from(&address.host);
                     row.port = address.port;
                 }
+                lock(&self.0.registry).moved(name, &address.host);
                 self.save().await?;
                 self.0.check.notify_one();
                 return Ok(true);

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::Peers;
 use crate::api::node::{HealthGet, Identity, check_protocol};
 use crate::api::peers::{Peer, PeerHandshake, PeerState};
+use crate::base::kin::machine_of;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Fingerprint, Result, clock, id};
 use crate::client::connector::Security;
@@ -48,6 +49,14 @@ struct Turn {
     asked: Option<Instant>,
     /// Whether somebody hurried since it was last asked.
     hurried: bool,
+    /// Whether it is asked again and again; else only where somebody hurries.
+    is_watched: bool,
+}
+
+impl Turn {
+    fn is_due(&self) -> bool {
+        self.is_watched || self.hurried
+    }
 }
 
 /// Asks the peers, each at its time, until dropped.
@@ -57,9 +66,9 @@ pub(super) async fn run(peers: Peers) {
     loop {
         let now = Instant::now();
         let known = peers.addresses();
-        turns.retain(|address, _| known.contains(address));
-        for address in known {
-            turns.entry(address).or_insert(Turn { next: now, asked: None, hurried: false });
+        turns.retain(|address, _| known.iter().any(|(known, _)| known == address));
+        for (address, is_watched) in known {
+            turns.entry(address).or_insert(Turn { next: now, asked: None, hurried: false, is_watched }).is_watched = is_watched;
         }
         for address in std::mem::take(&mut *lock(&peers.0.hurried)) {
             if let Some(turn) = turns.get_mut(&address) {
@@ -69,9 +78,9 @@ pub(super) async fn run(peers: Peers) {
             }
         }
         for (address, turn) in &mut turns {
-            if turn.next <= now {
+            if turn.next <= now && turn.is_due() {
                 // Not asked again before the answer is here; `PATIENCE` bounds that.
-                *turn = Turn { next: now + PATIENCE * 3, asked: Some(now), hurried: false };
+                *turn = Turn { next: now + PATIENCE * 3, asked: Some(now), hurried: false, ..*turn };
                 let (peers, address) = (peers.clone(), address.clone());
                 running.push(async move {
                     let mut result = peers.check(&address).await;
@@ -82,7 +91,7 @@ pub(super) async fn run(peers: Peers) {
                 });
             }
         }
-        let next = turns.values().map(|turn| turn.next).min().unwrap_or(now + SELDOM);
+        let next = turns.values().filter(|turn| turn.is_due()).map(|turn| turn.next).min().unwrap_or(now + SELDOM);
         tokio::select! {
             Some((address, result)) = running.next(), if !running.is_empty() => {
                 if let Err(error) = &result {
@@ -101,10 +110,6 @@ pub(super) async fn run(peers: Peers) {
 }
 
 impl Peers {
-    fn addresses(&self) -> Vec<Address> {
-        lock(&self.0.registry).peers.iter().filter_map(|peer| Address::new(&peer.address, peer.port).ok()).collect()
-    }
-
     fn failures(&self, address: &Address) -> u32 {
         lock(&self.0.registry).at(address).map_or(0, |peer| peer.failure_count)
     }
@@ -149,7 +154,7 @@ impl Peers {
             return Ok(());
         }
         tracing::info!(peer = name, %shown, "the peer renewed its certificate");
-        let path = name.to_owned();
+        let path = machine_of(name).to_owned();
         self.edit(move |document| {
             let path = ["tls", "pinnedCerts", &path];
             let is_still = |text: &str| text.parse::<Fingerprint>().is_ok_and(|now| now == pin);
@@ -176,8 +181,9 @@ impl Peers {
         if !peer.trusted {
             return Ok(());
         }
-        let theirs = limited(self.link(&peer)?.call(&PeerHandshake(self.0.identity.clone()))).await?;
+        let theirs = limited(self.link(&peer)?.call(&PeerHandshake(self.identity()))).await?;
         self.recognise(address, &theirs.node_id, &theirs.version, Some(&theirs))?;
+        peer.name.iter().for_each(|name| self.hear_of_sessions(name, &theirs));
         self.save().await
     }
 }

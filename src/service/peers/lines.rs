@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::Peers;
 use crate::api::peers::Peer;
+use crate::base::kin::machine_of;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Result};
 use crate::client::Link;
@@ -91,7 +92,7 @@ impl Peers {
         if let Some(pin) = name.map(|name| self.0.trust.pin_of(name)).transpose()?.flatten() {
             return Ok(Security::Pinned(pin));
         }
-        if name.is_some_and(|name| config.tls.allows_plaintext(name)) {
+        if name.is_some_and(|name| config.tls.allows_plaintext(machine_of(name))) {
             return Ok(Security::Plaintext);
         }
         Ok(if address.is_loopback() { Security::Loopback } else { Security::Unproven })
@@ -105,8 +106,8 @@ impl Peers {
             self.0.lines.keep(|name, pool| {
                 let pin = self.0.trust.pin_of(name).ok().flatten();
                 let pinned = pin.is_some_and(|pin| is_protected(pool, Security::Pinned(pin)));
-                let plain = !matches!(pool.security(), Security::Pinned(_)) && !config.tls.pinned_certs.contains_key(name);
-                config.auth.allowed_keys.contains_key(name) && (pinned || plain)
+                let plain = !matches!(pool.security(), Security::Pinned(_)) && !config.tls.pinned_certs.contains_key(machine_of(name));
+                self.0.trust.key_for(name).is_some() && (pinned || plain)
             });
         }
     }

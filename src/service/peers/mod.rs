@@ -9,6 +9,7 @@ mod lines;
 mod news;
 mod pending;
 mod registry;
+mod sessions;
 mod sighted;
 
 use std::collections::HashSet;
@@ -26,12 +27,15 @@ use self::sighted::Sightings;
 use crate::api::Caller;
 use crate::api::node::{Identity, IdentityGet, PeerCounts};
 use crate::api::peers::{Peer, PeerAdd, PeerRemoved, PeerState};
+use crate::base::kin::machine_of;
 use crate::base::sync::lock;
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result, id};
 use crate::home::config::ManualPeer;
 use crate::home::config_file::Document;
+use crate::home::fleet::{Fleet, Roster};
 use crate::home::settings::Settings;
+use crate::home::stamp::Stamp;
 use crate::home::trust::Trust;
 use crate::home::{Home, config_file, json_file};
 use crate::net::{Address, Network};
@@ -61,7 +65,14 @@ struct Inner {
     lines: Lines,
     workers: Workers,
     identity: Identity,
+    /// This machine's daemons, and what it is called before the slash of their names.
+    fleet: Fleet,
+    machine: String,
     registry: Mutex<Registry>,
+    /// Of a session: the main daemon's registry as it was last read.
+    borrowed: Mutex<Stamp>,
+    /// The machine's daemons as they were last taken in.
+    taken_in: Mutex<Option<Arc<Roster>>>,
     /// Held while the registry is written down.
     saving: tokio::sync::Mutex<()>,
     /// Who is announced on the network now.
@@ -74,19 +85,33 @@ struct Inner {
     presence: watch::Sender<()>,
     /// Wakes the health checks when there is something new to check.
     check: Notify,
+    /// Wakes who tells other machines of this one's sessions.
+    sessions_changed: Notify,
+}
+
+/// Who this daemon is, and where it belongs.
+pub struct Place {
+    /// Its data directory.
+    pub home: Home,
+    /// Who it is.
+    pub identity: Identity,
+    /// This machine's daemons.
+    pub fleet: Fleet,
+    /// What the machine is called before the slash of their names.
+    pub machine: String,
 }
 
 impl Peers {
     /// Loads the registry and starts the health checks. Answers warnings for the owner as well.
     pub fn start(
-        home: Home,
+        place: Place,
         settings: Settings,
         trust: Trust,
         network: Network,
-        identity: Identity,
         workers: &Workers,
         journal: Journal,
     ) -> Result<(Self, Vec<String>)> {
+        let Place { home, identity, fleet, machine } = place;
         let stored = json_file::read::<Registry>(&home.peers(), VERSION)?;
         let registry = stored.content.unwrap_or_default().stored();
         let lines = Lines::new(network);
@@ -97,6 +122,10 @@ impl Peers {
             lines,
             workers: workers.clone(),
             identity,
+            fleet,
+            machine,
+            borrowed: Mutex::default(),
+            taken_in: Mutex::default(),
             news: News::since(journal, &registry),
             registry: Mutex::new(registry),
             saving: tokio::sync::Mutex::default(),
@@ -104,10 +133,15 @@ impl Peers {
             hurried: Mutex::default(),
             presence: watch::Sender::new(()),
             check: Notify::new(),
+            sessions_changed: Notify::new(),
         }));
+        peers.look_around();
         let warnings = stored.warning.into_iter().chain(peers.enter_manual()).collect();
         workers.spawn_until_stop("peer health", health::run(peers.clone()));
         workers.spawn_until_stop("peer lines", peers.clone().let_go());
+        if !peers.0.fleet.is_session() {
+            workers.spawn_until_stop("telling of sessions", peers.clone().tell_of_sessions());
+        }
         Ok((peers, warnings))
     }
 
@@ -135,6 +169,7 @@ impl Peers {
 
     /// Every machine, by name; those that are only announced on the network as well.
     pub fn list(&self) -> Vec<Peer> {
+        self.look_around();
         let mut peers = lock(&self.0.registry).peers.clone();
         for peer in &mut peers {
             self.complete(peer);
@@ -149,7 +184,9 @@ impl Peers {
         let pin = peer.name.as_deref().and_then(|name| self.0.trust.pin_of(name).ok().flatten());
         peer.fingerprint = pin.map(|pin| pin.to_string());
         peer.trusted = peer.name.as_deref().is_some_and(|name| self.0.trust.key_for(name).is_some());
-        peer.tls = peer.trusted.then_some(pin.is_some());
+        // This machine's own daemons need none: what they say does not leave it.
+        let is_kin = peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name));
+        peer.tls = (peer.trusted && !is_kin).then_some(pin.is_some());
         peer.permissions = peer.name.as_deref().filter(|_| peer.trusted).map(|name| self.0.trust.permissions_of(name));
     }
 
@@ -162,9 +199,13 @@ impl Peers {
     }
 
     /// The node id of a peer of this name. A peer that has not introduced itself yet is believed what it claims, unless that
-    /// is this machine's own id or another peer's.
+    /// is this machine's own id or another peer's; one that is known is believed that it is one of its own sessions.
     pub fn node_of(&self, name: &str, claimed: Option<&str>) -> Option<String> {
         let mut registry = lock(&self.0.registry);
+        let is_its = |row: &&mut Peer| row.name.as_deref().is_some_and(|own| machine_of(own) == name);
+        if let Some(session) = claimed.and_then(|id| registry.by_id(id)).filter(is_its) {
+            return Some(session.node_id.clone());
+        }
         let known = registry.by_name(name).map(|peer| peer.node_id.clone()).filter(|id| !id.starts_with(id::MANUAL));
         known.or_else(|| {
             let bearer = registry.by_id(claimed?).cloned().and_then(|mut row| {
@@ -228,6 +269,7 @@ impl Peers {
     /// Forgets a machine: entry, key, pin, permissions and its line in the configuration.
     pub async fn remove(&self, node_id: &str) -> Result<PeerRemoved> {
         let peer = self.row(node_id)?;
+        Self::refuse_session(&peer)?;
         let (address, port, name) = (peer.address.clone(), peer.port, peer.name.clone());
         let config = self.0.settings.get();
         let is_its = |entry: &ManualPeer| {
@@ -242,7 +284,11 @@ impl Peers {
             })
             .await?;
         }
-        lock(&self.0.registry).peers.retain(|peer| peer.node_id != node_id);
+        {
+            let mut registry = lock(&self.0.registry);
+            registry.peers.retain(|peer| peer.node_id != node_id);
+            peer.name.iter().for_each(|name| registry.renamed(name, None));
+        }
         self.save().await?;
         Ok(PeerRemoved { success: true, node_id: node_id.to_owned() })
     }
@@ -250,10 +296,13 @@ impl Peers {
     /// Ends the trust in a machine and keeps its entry.
     pub async fn revoke(&self, node_id: &str) -> Result<Peer> {
         let peer = self.resolve(node_id)?;
+        Self::refuse_session(&peer)?;
         let name = peer.name.clone().filter(|_| peer.trusted).ok_or_else(|| {
             Error::new(Code::PeerNotFound, format!("{} is not trusted", peer.label())).hint("List those that are with: loopsy peers")
         })?;
+        let machine = name.clone();
         self.edit(move |document| forget(document, &name)).await?;
+        lock(&self.0.registry).renamed(&machine, None);
         if let Some(row) = lock(&self.0.registry).by_id(&peer.node_id) {
             row.name = None;
             row.unconfirmed_until = None;
@@ -267,6 +316,7 @@ impl Peers {
     pub async fn rename(&self, node_id: &str, name: String) -> Result<Peer> {
         id::check_peer_name("name", &name)?;
         let peer = self.resolve(node_id)?;
+        Self::refuse_session(&peer)?;
         if lock(&self.0.registry).by_id(&peer.node_id).is_none() {
             return Err(Error::new(Code::PeerNotFound, format!("{} is not known, only announced", peer.label()))
                 .hint(format!("Pair with it first: loopsy pair {}", peer.label())));
@@ -288,8 +338,10 @@ impl Peers {
             })
             .await?;
         }
-        if let Some(row) = lock(&self.0.registry).by_id(&peer.node_id) {
-            row.name = Some(name);
+        {
+            let mut registry = lock(&self.0.registry);
+            peer.name.iter().for_each(|old| registry.renamed(old, Some(&name)));
+            registry.by_id(&peer.node_id).into_iter().for_each(|row| row.name = Some(name.clone()));
         }
         self.save().await?;
         self.row(&peer.node_id)
@@ -298,19 +350,24 @@ impl Peers {
     /// Changes the configuration, which holds at once.
     async fn edit(&self, change: impl FnOnce(&mut Document) -> Result<()> + Send + 'static) -> Result<()> {
         let (home, settings) = (self.0.home.clone(), self.0.settings.clone());
-        blocking(move || settings.take_up(|| config_file::edit(&home, change))).await??;
+        blocking(move || settings.take_up(|| config_file::edit_shared(&home, change))).await??;
         Ok(())
     }
 
     async fn save(&self) -> Result<()> {
         // One after the other, so that what is on disk at the end is the newest.
         let _one = self.0.saving.lock().await;
-        let (path, registry) = {
+        let (path, mut registry) = {
             let mut registry = lock(&self.0.registry);
             registry.settle();
             self.0.news.tell(&registry);
             (self.0.home.peers(), registry.clone())
         };
+        // What a session knows is the main daemon's to keep, and this machine's daemons are known without a note.
+        if self.0.fleet.is_session() {
+            return Ok(());
+        }
+        registry.peers.retain(|peer| !peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name)));
         blocking(move || json_file::write(&path, VERSION, &registry)).await?
     }
 
@@ -389,7 +446,8 @@ impl Peers {
         let registry = lock(&self.0.registry);
         let has_hostname = |peer: &Peer| peer.hostname.eq_ignore_ascii_case(text);
         let is_own = registry.peers.iter().any(|peer| peer.name.as_deref() == Some(name) && has_hostname(peer));
-        let others = registry.peers.iter().filter_map(|peer| Some((peer.name.as_deref().filter(|known| *known != name)?, peer)));
+        let is_other = |known: &&str| machine_of(known) != machine_of(name);
+        let others = registry.peers.iter().filter_map(|peer| Some((peer.name.as_deref().filter(is_other)?, peer)));
         others.into_iter().any(|(known, peer)| known.eq_ignore_ascii_case(text) || !is_own && has_hostname(peer))
     }
 
@@ -402,10 +460,13 @@ impl Peers {
             return Err(Error::new(Code::PeerHandshakeFailed, "the caller has this machine's own node id")
                 .hint("A data directory was copied: remove identity.json in one of the two."));
         }
-        if let Some(name) = caller.peer() {
+        if let Some(name) = caller.peer().filter(|_| theirs.session.is_some()) {
+            self.hear_of_sessions(name, theirs);
+        } else if let Some(name) = caller.peer() {
             // Without a certificate an address proves nothing, but of this machine's own daemons.
             let followed = caller.address.is_loopback().then(|| Address::new(&caller.address.to_string(), theirs.port)).transpose()?;
             lock(&self.0.registry).introduced(name, theirs, caller.address, followed.as_ref())?;
+            self.hear_of_sessions(name, theirs);
             if let Ok(hint) = Address::new(&caller.address.to_string(), theirs.port) {
                 let (peers, name) = (self.clone(), name.to_owned());
                 self.0.workers.spawn_until_stop("follow peer", async move {
@@ -416,6 +477,6 @@ impl Peers {
             }
         }
         self.0.presence.send_replace(());
-        Ok(self.0.identity.clone())
+        Ok(self.identity())
     }
 }

@@ -54,12 +54,18 @@ pub(super) fn manual_id(address: &Address) -> String {
 
 impl Registry {
     /// A registry as it was stored: what was true then may not be now.
-    pub(super) fn stored(mut self) -> Self {
-        for peer in &mut self.peers {
+    pub(super) fn stored(self) -> Self {
+        let mut fit = self.fit();
+        for peer in &mut fit.peers {
             peer.status = PeerState::Unknown;
             peer.failure_count = 0;
             peer.latency_ms = None;
         }
+        fit
+    }
+
+    /// A registry of which only the rows stay that can be used.
+    pub(super) fn fit(mut self) -> Self {
         // The Node version kept every machine that it had ever seen announced, under a new id each time.
         self.peers.retain(|peer| (peer.manually_added || peer.name.is_some()) && Address::new(&peer.address, peer.port).is_ok());
         self
@@ -269,7 +275,7 @@ mod tests {
             platform: "linux".into(),
             version: "1.0.0".into(),
             port: 19532,
-            capabilities: vec![],
+            ..Identity::default()
         }
     }
 

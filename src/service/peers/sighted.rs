@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Peers;
 use super::registry::{Registry, manual_id};
 use crate::api::peers::{Peer, PeerState};
+use crate::base::kin;
 use crate::base::sync::lock;
 use crate::base::{Code, Result, clock};
 use crate::net::Address;
@@ -145,9 +146,11 @@ impl Peers {
     /// beginning, or address. Who is known is never mistaken for who announces himself under the same name, and nothing that
     /// the configuration says of a name holds for the latter.
     pub fn resolve(&self, reference: &str) -> Result<Peer> {
+        self.look_around();
         let (error, known) = {
             let registry = lock(&self.0.registry);
-            match registry.resolve(reference) {
+            let own = || registry.resolve(&kin::label(&self.0.machine, reference.trim()));
+            match registry.resolve(reference).or_else(|error| own().map_err(|_| error)) {
                 Ok(peer) => {
                     let mut peer = peer.clone();
                     self.complete(&mut peer);

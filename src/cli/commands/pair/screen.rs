@@ -15,7 +15,7 @@ pub(super) fn spaced(digits: &str) -> String {
 
 /// The addresses at which the daemon can be reached, those that people can type first; loopback only where that is all.
 pub(super) fn addresses(home: &Home) -> Vec<IpAddr> {
-    let host = config_file::load(&home.config()).map(|loaded| loaded.config.server.host).unwrap_or_default();
+    let host = config_file::load(home).map(|loaded| loaded.config.server.host).unwrap_or_default();
     let own = if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|interface| interface.ip());
     reachable(&host, own)
 }

@@ -29,7 +29,7 @@ const SHOWN: usize = 100;
 /// `AUTH_FORBIDDEN`.
 pub fn permitted(session: &Session) -> Result<()> {
     let is_inside = INSIDE_OF_AGENTS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    if !is_inside || config_file::load(&session.home.config())?.config.ai_tasks.agents_may_approve {
+    if !is_inside || config_file::load(&session.home)?.config.ai_tasks.agents_may_approve {
         return Ok(());
     }
     Err(Error::new(Code::AuthForbidden, "an agent may not approve what another one asks, nor let it do everything")

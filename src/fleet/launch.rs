@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Failure, Result};
-use crate::daemon::run::Ready;
 use crate::home::Home;
+use crate::home::instance::Ready;
 use crate::platform::{host, modes};
 
 /// How long a daemon has to say that it listens.

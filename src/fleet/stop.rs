@@ -1,22 +1,26 @@
-//! Ending the daemon, and waiting until it is gone.
+//! Ending a daemon, and waiting until it is gone.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::Session;
 use crate::api::node::DaemonStop;
 use crate::base::{Code, Error, Result};
+use crate::client::local;
+use crate::home::Home;
 use crate::home::instance::{Instance, Running};
+use crate::net::Network;
 
 /// How long the daemon has to say that it will end.
 const ANSWER: Duration = Duration::from_secs(3);
 /// How long it has to be gone: it promises five seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks the daemon to end, over the API or else with a signal to the process that is certainly it, and waits for that.
-pub fn end(session: &Session, running: &Running) -> Result<()> {
-    let asked = session.link().and_then(|link| {
-        session.wait(async {
+/// Asks a daemon to end, over the API or else with a signal to the process that is certainly it, and waits for that. Blocks.
+pub fn end(home: &Home, running: &Running) -> Result<()> {
+    let asked = local::link(home, &Network::Sockets).and_then(|link| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::internal("the runtime can't be started", error))?;
+        runtime.block_on(async {
             let answer = tokio::time::timeout(ANSWER, link.call(&DaemonStop {})).await;
             answer.unwrap_or_else(|_| Err(Error::new(Code::Internal, "the daemon does not answer")))
         })
@@ -25,14 +29,14 @@ pub fn end(session: &Session, running: &Running) -> Result<()> {
         tracing::debug!(%error, "the daemon can't be asked to end; a signal is sent");
         running.terminate()?;
     }
-    wait_until_gone(session, running)
+    wait_until_gone(home, running)
 }
 
-fn wait_until_gone(session: &Session, running: &Running) -> Result<()> {
+fn wait_until_gone(home: &Home, running: &Running) -> Result<()> {
     let (sender, gone) = mpsc::channel();
-    let home = session.home.clone();
+    let waiting = home.clone();
     // The lock can only be waited for by blocking; a thread that still does ends with the process.
-    std::thread::spawn(move || sender.send(Instance::wait_until_gone(&home)));
+    std::thread::spawn(move || sender.send(Instance::wait_until_gone(&waiting)));
     gone.recv_timeout(PATIENCE).unwrap_or_else(|_| {
         Err(Error::new(Code::Internal, format!("the daemon (process {}) has not ended after {} seconds", running.pid, PATIENCE.as_secs()))
             .hint(format!("See what it does with: loopsy logs --daemon; end it with: kill -9 {}", running.pid)))
