@@ -1,6 +1,7 @@
 """THE LIST of what is measured, by group."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shlex
@@ -359,3 +360,57 @@ def messages(bench):
         agents.keep_port(pair.b)
         # Long enough to be known to be away, and to be asked less and less often.
         bench.compare("queued message, peer is back until delivered", "s", at_most(2), lambda: agents.seconds_after_return(pair, 20))
+
+
+@group("fleet")
+def fleet(bench):
+    """Fifty sessions of one machine, started, used and stopped."""
+    count, seconds = 50, 20
+    with start(bench, "fleet") as main:
+
+        def cli(*arguments):
+            before = time.perf_counter()
+            output = subprocess.run(main.home.cli(*arguments), env=main.home.env, check=True, capture_output=True, text=True).stdout
+            return time.perf_counter() - before, output
+
+        def ready():
+            cli("session", "stop-all")
+            return cli("session", "start-fleet", "--count", count)[0]
+
+        def pids():
+            found = json.loads(cli("session", "list", "--json")[1])["sessions"]
+            return [session["pid"] for session in found if session["status"] == "running"]
+
+        def broadcast():
+            before = time.perf_counter()
+            message = json.loads(cli("message", "send", "*", "good morning", "--json")[1])["id"]
+            while True:
+                sent = json.loads(cli("message", "outbox", "-n", "1", "--json")[1])["messages"][0]
+                if sent["id"] == message and all(to["state"] != "queued" for to in sent["to"]):
+                    return time.perf_counter() - before
+
+        def idle_cpu():
+            all_of_them = [main.pid, *pids()]
+            time.sleep(3)
+            before = sum(map(machine.cpu_seconds, all_of_them))
+            time.sleep(seconds)
+            return (sum(map(machine.cpu_seconds, all_of_them)) - before) / seconds * 100
+
+        def stopped():
+            cli("session", "start-fleet", "--count", count)
+            running = pids()
+            took = cli("session", "stop-all")[0]
+            if any(pathlib.Path(f"/proc/{pid}").exists() for pid in running):
+                raise Failed("a session outlived its stop")
+            return took
+
+        try:
+            bench.compare(f"start-fleet of {count}, until all answer", "s", at_most(10), ready, rounds=3)
+            bench.compare("memory of a session at rest, the largest", "MiB", at_most(10), lambda: max(machine.memory(pid, "VmRSS") for pid in pids()), rounds=1)
+            bench.compare(f"idle CPU of all {count} and the main daemon", "% of a core", at_most(2), idle_cpu, rounds=1)
+            bench.compare("session list", "ms", at_most(200), lambda: cli("session", "list")[0] * 1000)
+            bench.compare("session status", "ms", at_most(200), lambda: cli("session", "status", "worker-7")[0] * 1000)
+            bench.compare(f"broadcast, until it lies at all {count}", "s", at_most(1), broadcast)
+            bench.compare("stop-all, until all are gone", "s", at_most(5), stopped, rounds=3)
+        finally:
+            cli("session", "stop-all")
