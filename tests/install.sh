@@ -1,0 +1,27 @@
+# Read by the scripts beside it: gets what they need, where that is allowed. As root, or with CI=true, it is.
+
+may_install() {
+  [ "$(id -u)" -eq 0 ] || [ "${CI:-}" = true ]
+}
+
+apt() {
+  local as_root=env
+  [ "$(id -u)" -eq 0 ] || as_root="sudo -n"
+  $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >&2
+}
+
+# install <package>…: Debian packages, where this user may.
+install() {
+  may_install && command -v apt-get >/dev/null || return 1
+  apt install -y --no-install-recommends "$@" || { apt update && apt install -y --no-install-recommends "$@"; }
+}
+
+# python_folder <folder>: a Python of its own, for packages that are thrown away with the folder.
+python_folder() {
+  python3 -m venv "$1" >/dev/null 2>&1 || { install python3-venv && python3 -m venv "$1" >&2; }
+}
+
+# target_folder: everything that is built or fetched is in it.
+target_folder() {
+  realpath -m "${CARGO_TARGET_DIR:-target}"
+}
