@@ -399,10 +399,11 @@ def fleet(bench):
         def stopped():
             cli("session", "start-fleet", "--count", count)
             running = pids()
-            took = cli("session", "stop-all")[0]
-            if any(pathlib.Path(f"/proc/{pid}").exists() for pid in running):
-                raise Failed("a session outlived its stop")
-            return took
+            before = time.perf_counter()
+            cli("session", "stop-all")
+            while any(map(machine.runs, running)):
+                time.sleep(0.005)
+            return time.perf_counter() - before
 
         try:
             bench.compare(f"start-fleet of {count}, until all answer", "s", at_most(10), ready, rounds=3)

@@ -92,6 +92,14 @@ def forget_peak(pid):
     pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
+def runs(pid):
+    """Whether a process is there, and not only waiting to be collected."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def cpu_seconds(pid):
     """Time that all threads of a process ran, to the nanosecond."""
     tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
