@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, SimplexStream, WriteHalf};
-use tokio::net::unix::pipe;
+
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::api::Caller;
 use crate::api::execute::{STDERR, STDIN, STDOUT, SocketReply, SocketRequest};
 use crate::base::{Error, Result};
-use crate::platform::process::signal_number;
+use crate::platform::process::{self, signal_number};
 use crate::service::jobs::{Ended, Input, JobHandle, Jobs, Output, PIECE, Remote};
 
 /// How long a client may take to say what to run.
@@ -155,7 +155,7 @@ fn obey(text: &str, remote: &Remote) {
 }
 
 /// Writes input to the command, and never ends: the command's end is told by its output.
-async fn feed(ahead: ReadHalf<SimplexStream>, stdin: Option<pipe::Sender>) {
+async fn feed(ahead: ReadHalf<SimplexStream>, stdin: Option<process::Input>) {
     let mut ahead = BufReader::with_capacity(PIECE, ahead);
     if let Some(mut stdin) = stdin {
         let _ = tokio::io::copy_buf(&mut ahead, &mut stdin).await;

@@ -7,7 +7,7 @@ use super::walk::{MOST_ENTRIES, Walk, shown, there};
 use crate::api::transfer::{FileEntry, FileType, Manifest, ManifestEntry};
 use crate::base::hash::Sha256;
 use crate::base::{Code, Error, Result};
-use crate::platform::files::{Dir, Kind, Stat};
+use crate::platform::files::{Dir, Kind, Stat, wire};
 
 /// The names in a folder, sorted; `path` is the folder's own. Names that `keep` refuses are left out.
 pub fn list(dir: &Dir, path: &Path, keep: &dyn Fn(&Path) -> bool) -> Result<Vec<FileEntry>> {
@@ -42,7 +42,7 @@ pub fn tree(root: &Dir, checksums: bool, keep: &dyn Fn(&Path) -> bool, go_on: &d
             return Err(Error::new(Code::TransferFailed, "nobody waits for the answer any more"));
         }
         let Some(mut entry) = entry(found.dir, found.name.as_ref(), found.stat, checksums, go_on)? else { return Ok(()) };
-        entry.path = found.path.to_string_lossy().into_owned();
+        entry.path = wire(found.path).into_owned();
         entries.push(entry);
         Ok(())
     };

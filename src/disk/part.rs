@@ -1,7 +1,7 @@
 //! The unfinished file beside its target.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 
 use crate::base::{Code, Error, Result, clock, id};
@@ -52,7 +52,7 @@ impl<'a> Part<'a> {
             }
             Ok(None) if offset == 0 => {
                 if let Ok(part) = Self::create(dir, name, mode)
-                    && lock(&part.file).is_ok()
+                    && files::try_lock(&part.file).is_ok()
                 {
                     return Ok(part);
                 }
@@ -72,7 +72,7 @@ impl<'a> Part<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
-        lock(&file)?;
+        files::try_lock(&file)?;
         // Whoever held the lock before may have finished the file: it is then under its final name.
         if dir.stat(name)?.inode != stat.inode {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -97,13 +97,6 @@ impl Drop for Part<'_> {
     }
 }
 
-fn lock(file: &File) -> io::Result<()> {
-    file.try_lock().map_err(|error| match error {
-        TryLockError::Error(error) => error,
-        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
-    })
-}
-
 /// Removes unfinished files of a folder that nobody continued for a week before `now`.
 pub(super) fn sweep(dir: &Dir, now: clock::Millis) {
     let oldest = now as i64 - STALE;
@@ -113,7 +106,7 @@ pub(super) fn sweep(dir: &Dir, now: clock::Millis) {
         }
         if let Ok((file, stat)) = dir.reopen(&name)
             && stat.touched < oldest
-            && lock(&file).is_ok()
+            && files::try_lock(&file).is_ok()
         {
             let _ = dir.remove(&name);
         }

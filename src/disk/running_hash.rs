@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::sync::{Arc, Weak};
 
 use crate::base::hash::Sha256;
-use crate::platform::files::read_at;
+use crate::platform::files::{read_at, second_reader};
 
 const CHUNK: usize = 512 * 1024;
 
@@ -40,7 +40,7 @@ impl RunningHash {
     pub(super) fn after_head(file: &File, offset: u64) -> io::Result<(Self, Head)> {
         let (to, from) = mpsc::sync_channel(1);
         let wanted = Arc::default();
-        let head = Head { file: file.try_clone()?, end: offset, to, wanted: Arc::downgrade(&wanted) };
+        let head = Head { file: second_reader(file)?, end: offset, to, wanted: Arc::downgrade(&wanted) };
         Ok((Self { done: Sha256::default(), head: Some(from), start: offset, _wanted: wanted }, head))
     }
 

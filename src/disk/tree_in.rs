@@ -18,6 +18,7 @@ use super::tree_out::read_time;
 use super::walk::{DEEPEST, MOST_ENTRIES};
 use crate::api::Pieces;
 use crate::api::transfer::TreeReceived;
+use crate::base::error::io_words;
 use crate::base::hash::Sha256;
 use crate::base::{Code, Error, Result, id};
 use crate::platform::files::{self, Dir, Kind, part_name};
@@ -141,7 +142,7 @@ impl TreeArrival<'_> {
             }
             EntryType::Symlink => {
                 let target = records.link.or_else(|| header.link_name_bytes().map(|name| name.into_owned())).unwrap_or_default();
-                let target = files::name_of(&target);
+                let target = files::target_of(&target);
                 self.gate.may_link(&path, Path::new(&target))?;
                 write_link(self.folder(folder)?, name, &target).map_err(failed)?;
                 self.done.links += 1;
@@ -209,6 +210,7 @@ fn write_file(dir: &Dir, name: &OsStr, (size, facts): (u64, Facts), content: &mu
     }
     files::set_mode(&part.file, facts.mode)?;
     files::set_modified(&part.file, facts.modified_ns)?;
+    files::sync_one(&part.file)?;
     part.finish(name)
 }
 
@@ -284,7 +286,9 @@ fn relative(bytes: &[u8]) -> Result<PathBuf> {
             b"" | b"." => {}
             b".." => return Err(refused(&shown(), "leads out of the folder")),
             part if part.contains(&0) => return Err(refused(&shown(), "has a zero byte in its name")),
-            part => path.push(files::name_of(part)),
+            part => {
+                path.push(files::name_of(part).map_err(|error| refused(&shown(), &format!("can't be put here: {}", io_words(&error))))?)
+            }
         }
     }
     if path.components().count() > DEEPEST + 1 {

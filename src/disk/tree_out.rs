@@ -31,7 +31,7 @@ fn pack(root: &Dir, only: Option<&HashSet<String>>, keep: &dyn Fn(&Path) -> bool
     let mut builder = Builder::new(Hashed { to, hash: Sha256::default(), buffer: BytesMut::with_capacity(CHUNK) });
     let mut unsteady: Option<String> = None;
     let mut visit = |found: &Found<'_>| {
-        if only.is_none_or(|only| only.contains(&*found.path.to_string_lossy())) && !append(&mut builder, found)? {
+        if only.is_none_or(|only| only.contains(&*files::wire(found.path))) && !append(&mut builder, found)? {
             unsteady.get_or_insert_with(|| shown(found.path));
         }
         Ok(())

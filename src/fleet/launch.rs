@@ -11,7 +11,7 @@ use crate::base::error::io_words;
 use crate::base::{Code, Error, Failure, Result};
 use crate::home::Home;
 use crate::home::instance::Ready;
-use crate::platform::{host, modes};
+use crate::platform::{host, modes, process, terminal};
 
 /// How long a daemon has to say that it listens.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,7 +44,9 @@ pub fn daemon(home: &Home, ties: Ties) -> Result<(Child, Ready)> {
     command.arg("daemon").arg("--data-dir").arg(home.root()).current_dir(home.root());
     if ties == Ties::Cut {
         command.arg("--detached");
+        terminal::set_apart(&mut command);
     }
+    process::keep_handles();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().map_err(failed)?;
     let (sender, line) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {

@@ -1,7 +1,7 @@
 //! Which paths may be touched, decided on the path that is really opened.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 
 use super::settings::Settings;
@@ -169,10 +169,10 @@ impl Paths {
     /// A path of a caller as an absolute one: `~` is home, and relative paths start there.
     pub fn absolute(&self, given: &str) -> PathBuf {
         let rest = match given.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.trim_start_matches('/'),
+            Some(rest) if rest.is_empty() || rest.starts_with(is_separator) => rest.trim_start_matches(is_separator),
             _ => given,
         };
-        self.home.join(rest)
+        self.home.join(files::local(rest))
     }
 }
 
@@ -189,10 +189,7 @@ impl Rules {
     /// Whether a path without links may be touched.
     pub fn permit(&self, real: &Path) -> bool {
         let real = self.form(real);
-        let named = |denied: &PathBuf| self.allowed.iter().any(|allowed| allowed.starts_with(denied) && real.starts_with(allowed));
-        self.allowed.iter().any(|allowed| real.starts_with(allowed))
-            && !self.denied.iter().any(|denied| real.starts_with(denied))
-            && !self.denied_by_default.iter().any(|denied| real.starts_with(denied) && !named(denied))
+        self.allowed.iter().any(|allowed| real.starts_with(allowed)) && !self.forbid(&real)
     }
 
     /// As [`Rules::permit`], with the error that tells no more than that.
@@ -232,8 +229,10 @@ impl Rules {
 
     /// Whether a path is denied by name, not only outside of what is allowed.
     pub fn forbid(&self, real: &Path) -> bool {
-        let anywhere = Rules { allowed: [&[PathBuf::from("/")], self.allowed.as_slice()].concat(), ..self.clone() };
-        !anywhere.permit(real)
+        let real = self.form(real);
+        let named = |denied: &PathBuf| self.allowed.iter().any(|allowed| allowed.starts_with(denied) && real.starts_with(allowed));
+        self.denied.iter().any(|denied| real.starts_with(denied))
+            || self.denied_by_default.iter().any(|denied| real.starts_with(denied) && !named(denied))
     }
 
     /// The rules that matter at and below a permitted folder; they decide there as all of them would.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::platform::modes::file_id;
+use crate::platform::modes::path_id;
 
 /// What a file looks like from outside: a change of its content, by whoever writes it whole, changes this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,9 +12,10 @@ pub struct Stamp(Option<(u64, u64, u64, Option<SystemTime>)>);
 impl Stamp {
     /// The file as it is now; all files that are not there look the same.
     pub fn of(path: &Path) -> Self {
-        Self(std::fs::metadata(path).ok().map(|meta| {
-            let (device, inode) = file_id(&meta);
-            (device, inode, meta.len(), meta.modified().ok())
-        }))
+        let look = || {
+            let ((volume, number), meta) = (path_id(path).ok()?, std::fs::metadata(path).ok()?);
+            Some((volume, number, meta.len(), meta.modified().ok()))
+        };
+        Self(look())
     }
 }

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::call::Call;
 use crate::base::error::io_words;
 use crate::base::{Error, Result};
+use crate::platform::files;
 
 /// How long a client may take to tell its roots.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ async fn first(call: &Call) -> Option<PathBuf> {
 fn local(uri: &str) -> Option<PathBuf> {
     let rest = uri.strip_prefix("file://")?;
     let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
-    let path = PathBuf::from(percent_decode_str(path).decode_utf8().ok()?.into_owned());
+    let path = files::local(&percent_decode_str(path).decode_utf8().ok()?);
     path.is_absolute().then_some(path)
 }
 

@@ -21,12 +21,20 @@ pub fn space(path: &Path) -> io::Result<Space> {
 }
 
 /// The room where a file or folder lies.
-///
-/// # Errors
-/// Always: this system is not asked yet.
-#[cfg(not(unix))]
-pub fn space(_path: &Path) -> io::Result<Space> {
-    Err(io::ErrorKind::Unsupported.into())
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the system's function has no safe wrapper")]
+pub fn space(path: &Path) -> io::Result<Space> {
+    use std::os::windows::ffi::OsStrExt;
+    use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
+    // It asks for a folder, of those that are there.
+    let folder = if std::fs::metadata(path)?.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let name: Vec<u16> = folder.as_os_str().encode_wide().chain([0]).collect();
+    let mut space = Space { free: 0, total: 0 };
+    // SAFETY: the name ends with a zero, and both numbers outlive the call.
+    if unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &mut space.free, &mut space.total, std::ptr::null_mut()) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(space)
 }
 
 #[cfg(all(test, unix))]

@@ -1,5 +1,5 @@
 //! What this process keeps in memory.
-#![expect(unsafe_code, reason = "madvise has no safe wrapper")]
+#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "madvise has no safe wrapper"))]
 
 /// Gives back the pages of the program's own code that only starting up needed. What is used again is there at once: the
 /// system still holds the file.

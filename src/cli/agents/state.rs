@@ -159,7 +159,7 @@ impl State {
 
 /// The program that a command starts, its links followed.
 fn found(program: &str) -> Option<PathBuf> {
-    let path = if program.contains('/') { PathBuf::from(program) } else { which(program)? };
+    let path = if program.contains(std::path::is_separator) { PathBuf::from(program) } else { which(program)? };
     path.canonicalize().ok().filter(|path| path.is_file())
 }
 

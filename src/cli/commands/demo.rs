@@ -59,9 +59,9 @@ async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine
 
     let to_kai = leo_link.via("kai");
     let ran =
-        to_kai.call(&Execute(execute::Command { command: "uname".into(), args: Some(vec!["-sm".into()]), ..Default::default() })).await?;
+        to_kai.call(&Execute(execute::Command { command: "hostname".into(), ..Default::default() })).await?;
     expect(ran.exit_code == Some(0) && !ran.stdout.is_empty(), "the command failed")?;
-    steps.done(&format!("leo ran a command on kai: uname -sm said {:?}", ran.stdout.trim()));
+    steps.done(&format!("leo ran a command on kai: hostname said {:?}", ran.stdout.trim()));
 
     let content: Vec<u8> = (0..FILE).map(|at| (at * 31 % 251) as u8).collect();
     let (source, there, back) = (stage.dir.join("film.bin"), kai.folder.join("film.bin"), stage.dir.join("back.bin"));

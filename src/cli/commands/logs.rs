@@ -15,7 +15,7 @@ use crate::cli::Session;
 use crate::cli::app::Logs;
 use crate::home::log_file::rotated;
 use crate::home::{Home, config_file};
-use crate::platform::modes::file_id;
+use crate::platform::modes::{file_id, path_id};
 use crate::platform::terminal;
 
 /// How often a followed log is looked at.
@@ -108,7 +108,7 @@ impl Tail {
     fn was_replaced(&mut self) -> io::Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
         let Ok(current) = std::fs::metadata(&self.path) else { return Ok(false) };
-        let is_other = file_id(&current) != file_id(&file.metadata()?);
+        let is_other = path_id(&self.path).is_ok_and(|id| file_id(file).is_ok_and(|own| own != id));
         if is_other {
             // What was written between the last read and the rename.
             let mut rest = Vec::new();

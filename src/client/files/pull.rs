@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -130,7 +130,7 @@ impl Files {
         let (source, target, rules) = (source.to_owned(), target.to_owned(), self.rules.clone());
         blocking(move || {
             let rules = rules.as_deref();
-            let into = target.as_os_str().as_encoded_bytes().ends_with(b"/");
+            let into = target.as_os_str().as_encoded_bytes().last().is_some_and(|end| is_separator((*end).into()));
             let mut real = local(&target, rules)?;
             if into || real.is_dir() {
                 let name = source.rsplit(['/', '\\']).next().filter(|name| !matches!(*name, "" | "." | ".." | "~"));

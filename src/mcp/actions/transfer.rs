@@ -1,6 +1,6 @@
 //! Files and folders between this machine and another.
 
-use std::path::{Path, PathBuf};
+use std::path::{PathBuf, is_separator};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::mcp::answer::count;
 use crate::mcp::call::Call;
 use crate::mcp::roots;
 use crate::mcp::tool::Action;
-use crate::platform::host;
+use crate::platform::{files, host};
 
 /// Shortest time between two reports of progress.
 const PACE: Duration = Duration::from_millis(100);
@@ -138,14 +138,14 @@ async fn place(call: &Call, given: &str) -> Result<(PathBuf, Rules)> {
     if given.is_empty() {
         return Err(Error::invalid("the path on this machine is empty"));
     }
-    let starts_at_home = given == "~" || given.starts_with("~/");
-    let is_relative = !starts_at_home && Path::new(given).is_relative();
+    let starts_at_home = given.strip_prefix('~').is_some_and(|rest| rest.is_empty() || rest.starts_with(is_separator));
+    let is_relative = !starts_at_home && files::local(given).is_relative();
     let folder = if is_relative { roots::folder(call).await? } else { PathBuf::new() };
     let config = call.own.config().await?;
     let (home, given) = (call.own.home().clone(), given.to_owned());
     blocking(move || {
         let paths = Paths::new(Settings::new(config), host::home_dir(), home.data_directories());
-        let local = if starts_at_home { paths.absolute(&given) } else { folder.join(&given) };
+        let local = if starts_at_home { paths.absolute(&given) } else { folder.join(files::local(&given)) };
         Ok((local, paths.rules()))
     })
     .await?

@@ -1,13 +1,12 @@
 //! The daemon's own files: readable by their owner alone, replaced whole or not at all.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-#[cfg(unix)]
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::part_name;
 use crate::base::{clock, id};
+use crate::platform::modes;
 
 /// Writes a file that only its owner can read (0600), so that a crash leaves the old content or the new, on disk.
 ///
@@ -15,7 +14,7 @@ use crate::base::{clock, id};
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = folder_of(path);
-    make_private_dirs(folder)?;
+    modes::make_private_dirs(folder)?;
     let temporary = folder.join(part_name(&id::request()));
     let written = write_new(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
@@ -26,31 +25,15 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    let mut file = options.open(path)?;
+    let mut file = modes::create_private(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 /// Makes a folder that only its owner can enter (0700), with the missing ones above it; one that is there is tightened.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    make_private_dirs(path)?;
-    #[cfg(unix)]
-    if std::fs::metadata(path)?.permissions().mode() & 0o777 != 0o700 {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-fn make_private_dirs(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    builder.mode(0o700);
-    builder.create(path)
+    modes::make_private_dirs(path)?;
+    modes::make_private(path)
 }
 
 /// Moves a file that can't be read out of the way, to `<name>.broken-<milliseconds>`, and answers where it is now.
@@ -79,9 +62,11 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use super::system;
+
 /// Links followed before a path is taken for a circle, as Linux does.
 const MOST_LINKS: usize = 40;
 /// Bytes of the longest path that systems take.
@@ -23,8 +25,8 @@ pub struct Resolved {
 /// Follows an absolute path as the system would when opening it, and beyond what exists.
 ///
 /// # Errors
-/// `InvalidFilename` for a path that no system takes, `InvalidInput` for a NUL or a path that is not absolute. Both are
-/// said without looking at the disk.
+/// `InvalidFilename` for a path that no system takes, `InvalidInput` for a NUL, a path that is not absolute, or one that
+/// means something else than a file. They are said without looking at the disk.
 pub fn resolve(path: &Path) -> io::Result<Resolved> {
     if path.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path has a zero byte in it"));
@@ -35,8 +37,10 @@ pub fn resolve(path: &Path) -> io::Result<Resolved> {
     if !path.is_absolute() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is not absolute"));
     }
+    system::check_form(path)?;
+    let elsewhere = || io::Error::new(io::ErrorKind::InvalidInput, "the path leads to no drive of this machine");
     let mut left: VecDeque<OsString> = parts(path).collect();
-    let mut real = PathBuf::from("/");
+    let mut real = system::start_of(path, PathBuf::new()).ok_or_else(elsewhere)?;
     let mut links = 0;
     let mut problem = None;
     let mut lost = false;
@@ -53,9 +57,14 @@ pub fn resolve(path: &Path) -> io::Result<Resolved> {
             Ok(facts) if facts.is_symlink() => match std::fs::read_link(&real) {
                 Ok(target) if links < MOST_LINKS => {
                     links += 1;
-                    real.pop();
-                    if target.is_absolute() {
-                        real = PathBuf::from("/");
+                    let mut folder = real.clone();
+                    folder.pop();
+                    match system::start_of(&target, folder) {
+                        Some(start) => real = start,
+                        None => {
+                            (lost, problem) = (true, Some(elsewhere()));
+                            continue;
+                        }
                     }
                     for part in parts(&target).collect::<Vec<_>>().into_iter().rev() {
                         left.push_front(part);
@@ -71,7 +80,7 @@ pub fn resolve(path: &Path) -> io::Result<Resolved> {
             }
         }
     }
-    Ok(Resolved { path: real, problem })
+    Ok(Resolved { path: system::settled(real)?, problem })
 }
 
 fn parts(path: &Path) -> impl Iterator<Item = OsString> + '_ {

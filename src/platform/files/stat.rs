@@ -2,8 +2,6 @@
 
 use std::io;
 
-use rustix::fs::{self, FileType};
-
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -42,15 +40,15 @@ pub struct Stat {
     pub kind: Kind,
     /// Bytes.
     pub size: u64,
-    /// Permission bits, without set-user-id, set-group-id and sticky.
+    /// Permission bits, without set-user-id, set-group-id and sticky; the usual ones where the system has none.
     pub mode: u32,
     /// Time of the last change of the content, nanoseconds since the epoch.
     pub modified_ns: i128,
-    /// When anything about it was last changed, milliseconds since the epoch; nobody can set this.
+    /// When anything about it was last changed, milliseconds since the epoch; on Unix nobody can set this.
     pub touched: i64,
     /// Number of the file in its file system.
     pub inode: u64,
-    /// Its owner.
+    /// Its owner; 0 where the system has no number for that.
     pub owner: u32,
 }
 
@@ -70,28 +68,5 @@ impl Stat {
         }
         let kind = if self.kind == Kind::Directory { io::ErrorKind::IsADirectory } else { io::ErrorKind::InvalidInput };
         Err(io::Error::new(kind, format!("it is {}", self.kind.words())))
-    }
-}
-
-#[expect(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the widths of these fields differ between systems")]
-impl From<fs::Stat> for Stat {
-    fn from(stat: fs::Stat) -> Self {
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink,
-            FileType::Fifo => Kind::Fifo,
-            FileType::Socket => Kind::Socket,
-            FileType::RegularFile => Kind::File,
-            _ => Kind::Device,
-        };
-        Self {
-            kind,
-            size: stat.st_size.max(0) as u64,
-            mode: u32::from(stat.st_mode) & 0o777,
-            modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + stat.st_mtime_nsec as i128,
-            touched: (stat.st_ctime as i64).saturating_mul(1000) + stat.st_ctime_nsec as i64 / 1_000_000,
-            inode: stat.st_ino as u64,
-            owner: stat.st_uid,
-        }
     }
 }

@@ -1,13 +1,11 @@
 //! Running another program to its end, within a limit of time.
 
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-
+use super::system::{Tree, set_apart};
 use crate::base::sync::lock;
 
 /// How much of each output is kept: the end of it, bytes.
@@ -26,26 +24,16 @@ pub struct Ended {
     pub stderr: Vec<u8>,
 }
 
-/// Runs a program without input; nothing where it took longer than `limit` and was killed, with the group of processes
-/// that it began.
+/// Runs a program without input; nothing where it took longer than `limit` and was killed, with what it had started (on
+/// Unix, the group of processes that it began).
 ///
 /// # Errors
 /// When it can't be started.
 pub fn run_within(command: &mut Command, limit: Duration) -> io::Result<Option<Ended>> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    set_apart(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut child = command.spawn()?;
     let (stdout, stderr) = (child.stdout.take().map(Tail::of), child.stderr.take().map(Tail::of));
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-    let (sender, ended) = mpsc::channel();
-    // It is not collected there, so that its number is certainly its own when it has to be killed.
-    std::thread::spawn(move || {
-        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        sender.send(())
-    });
-    let in_time = ended.recv_timeout(limit).is_ok();
-    if !in_time {
-        let _ = kill_process_group(pid, Signal::KILL);
-    }
+    let in_time = Tree::of(&child)?.ends_within(limit);
     let success = child.wait()?.success();
     let read = |tail: Option<Tail>| tail.map(Tail::read).unwrap_or_default();
     Ok(in_time.then(|| Ended { success, stdout: read(stdout), stderr: read(stderr) }))

@@ -1,51 +1,38 @@
-//! Processes: a guard that leaves no orphan, and what is asked of it.
+//! Processes: started so that nothing of them is left when they, or the daemon, are to end.
 //!
-//! ```text
-//! daemon ── guard ── supervisor (one a job) ── job ── whatever it starts
-//! ```
-//! A supervisor adopts the orphans of its job, so that nothing below it can get away: not by a session of its own, not
-//! by forking twice, not by a cleared environment. The daemon's death closes the supervisors' sockets, and each then
-//! ends its tree. The guard adopts what a killed supervisor leaves.
+//! What holds a tree together differs: on Unix a guard process and a supervisor for each job (`unix`), on Windows a job
+//! object for each (`windows`). What is asked of either is the same.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-#[cfg(unix)]
+use super::host;
+
 mod brief;
-#[cfg(unix)]
-mod frame;
-#[cfg(unix)]
-mod guard;
-#[cfg(unix)]
-mod guardian;
-#[cfg(unix)]
-mod running;
-#[cfg(unix)]
+#[cfg(any(windows, test))]
+mod command_line;
+#[cfg(any(windows, test))]
+mod environment;
 mod signals;
 #[cfg(unix)]
-mod supervisor;
-#[cfg(unix)]
-mod sys;
-#[cfg(unix)]
-mod tree;
-#[cfg(unix)]
+mod unix;
 mod which;
-
-#[cfg(test)]
-mod tests;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
 pub use brief::{Ended, run_within};
-#[cfg(unix)]
-pub use guard::Guard;
-#[cfg(unix)]
-pub use running::{Control, Exit, Running, unread};
-#[cfg(unix)]
 pub use signals::{signal_name, signal_number};
-#[cfg(unix)]
+pub use system::{Control, Guard, Input, Output, keep_handles, unread};
 pub use which::which;
+
+use which::{Found, find_program};
 
 /// How long a tree that was asked to end has until it is killed.
 pub const KILL_AFTER: Duration = Duration::from_secs(3);
@@ -67,6 +54,41 @@ pub struct Launch {
     pub open_stdin: bool,
 }
 
+impl Launch {
+    /// The folders in which its program is looked for, as the variable PATH holds them.
+    pub fn search_path(&self) -> OsString {
+        let own = self.env.iter().rev().find(|(name, _)| is_path(name)).map(|(_, path)| path.clone());
+        own.unwrap_or_else(host::search_path)
+    }
+}
+
+fn is_path(name: &OsStr) -> bool {
+    if cfg!(windows) { name.eq_ignore_ascii_case("PATH") } else { name == "PATH" }
+}
+
+/// A program that was started.
+pub struct Running {
+    /// Process id; on Unix its process group has the same number.
+    pub pid: u32,
+    /// Its standard input, where one was asked for. Dropping it is end of file.
+    pub stdin: Option<Input>,
+    /// Its standard output.
+    pub stdout: Output,
+    /// Its standard error.
+    pub stderr: Output,
+    /// Its fate.
+    pub control: Control,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
 /// Why a program was not started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpawnError {
@@ -80,6 +102,8 @@ pub enum SpawnError {
     NotAFolder,
     /// This field holds a NUL byte.
     Nul(&'static str),
+    /// An argument has a character that can't be passed to a batch file so that it stays what it is.
+    Unquotable,
     /// Arguments and environment are larger than the system takes.
     TooLarge,
     /// The guard is gone.

@@ -3,8 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
-
+use super::system;
 use crate::platform::host;
 
 /// What a search for a program came to.
@@ -18,25 +17,18 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// Looks for a program: a name in the folders of `path` (as the variable PATH holds them), anything with a slash from
-/// `cwd`, an absolute path.
+/// Looks for a program: a name in the folders of `path` (as the variable PATH holds them), a path from `cwd`.
 pub(super) fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Found {
     if program.is_empty() {
         // Joined to a folder it would be the folder itself.
         return Found::Nothing;
     }
-    if program.as_encoded_bytes().contains(&b'/') {
-        return judge(cwd.join(program));
+    if system::is_path(program) {
+        return best(system::file_names(program).iter().map(|name| cwd.join(name)));
     }
-    let mut blocked = Found::Nothing;
-    for folder in std::env::split_paths(path) {
-        match judge(cwd.join(folder).join(program)) {
-            Found::Nothing => {}
-            Found::NotExecutable => blocked = Found::NotExecutable,
-            program => return program,
-        }
-    }
-    blocked
+    let names = system::file_names(program);
+    let folders = std::env::split_paths(path).map(|folder| cwd.join(folder));
+    best(folders.flat_map(|folder| names.iter().map(move |name| folder.join(name))))
 }
 
 /// The program of this name in the folders of this process's own PATH.
@@ -47,11 +39,20 @@ pub fn which(name: &str) -> Option<PathBuf> {
     }
 }
 
-fn judge(candidate: PathBuf) -> Found {
-    let Ok(found) = candidate.metadata() else { return Found::Nothing };
-    if found.is_file() && access(&candidate, Access::EXEC_OK).is_ok() { Found::Program(candidate) } else { Found::NotExecutable }
+/// The first that is a program.
+fn best(candidates: impl Iterator<Item = PathBuf>) -> Found {
+    let mut blocked = Found::Nothing;
+    for candidate in candidates {
+        match candidate.metadata() {
+            Ok(found) if found.is_file() && system::may_run(&candidate) => return Found::Program(candidate),
+            Ok(_) => blocked = Found::NotExecutable,
+            Err(_) => {}
+        }
+    }
+    blocked
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use super::*;

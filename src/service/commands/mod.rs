@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use crate::base::{Code, Error, Result};
 use crate::home::config::Execution;
-use crate::platform::host;
+use crate::platform::host::{self, Language};
 
 use shell::Word;
 use wrappers::Inner;
@@ -61,8 +61,11 @@ pub fn check(rules: &Execution, program: &str, args: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_line(rules: &Execution, line: &str) -> Result<()> {
-    Checker::here(rules).line(line, 0)
+pub fn check_line(rules: &Execution, line: &str, language: Language) -> Result<()> {
+    match language {
+        Language::Posix => Checker::here(rules).line(line, 0),
+        Language::Cmd => Checker::here(rules).windows_line(line, 1),
+    }
 }
 
 struct Checker {

@@ -4,6 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+fn check_line(rules: &Execution, line: &str) -> Result<()> {
+    super::check_line(rules, line, Language::Posix)
+}
+
 fn rules() -> Execution {
     Execution::default()
 }

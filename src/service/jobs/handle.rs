@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::pipe;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::platform::process::unread;
+use crate::platform::process::{self, unread};
 
 /// Most bytes of one piece of output.
 pub const PIECE: usize = 64 * 1024;
@@ -54,7 +54,7 @@ pub struct JobHandle {
     pub(super) stdout: Option<Source>,
     pub(super) stderr: Option<Source>,
     /// Input that the caller writes.
-    pub(super) stdin: Option<pipe::Sender>,
+    pub(super) stdin: Option<process::Input>,
     /// Input that came with the request.
     pub(super) feed: Option<Feed>,
     pub(super) stage: Stage,
@@ -105,7 +105,7 @@ impl JobHandle {
         self.pid
     }
     /// Takes the job's standard input, where it was asked to be open. Dropping it is end of file.
-    pub fn stdin(&mut self) -> Option<pipe::Sender> {
+    pub fn stdin(&mut self) -> Option<process::Input> {
         self.stdin.take()
     }
     /// What others can hold to speak to the job while its output is read.
@@ -188,7 +188,7 @@ impl Stage {
 
 /// One of the job's output streams.
 pub(super) struct Source {
-    pub(super) pipe: pipe::Receiver,
+    pub(super) pipe: process::Output,
     pub(super) buffer: BytesMut,
 }
 
@@ -208,7 +208,7 @@ async fn read(source: &mut Option<Source>) -> Option<Bytes> {
 
 /// Input on its way.
 pub(super) struct Feed {
-    pub(super) pipe: pipe::Sender,
+    pub(super) pipe: process::Input,
     pub(super) rest: Bytes,
 }
 

@@ -1,13 +1,14 @@
 //! From a request to what is started, and from a failure to start to words.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::time::Duration;
 
 use crate::api::execute::Command;
 use crate::base::{Code, Error, Result};
 use crate::home::config::Execution;
-use crate::platform::host;
+use crate::platform::files;
+use crate::platform::host::{self, Language, Shell};
 use crate::platform::process::{Launch, SpawnError};
 use crate::service::commands;
 
@@ -17,22 +18,30 @@ use crate::service::commands;
 /// `INVALID_REQUEST` naming the field; `EXEC_COMMAND_DENIED`.
 pub(super) fn launch(command: &Command, rules: &Execution, open_stdin: bool) -> Result<Launch> {
     validate(command)?;
-    let shell = command.shell.unwrap_or(false);
     let words = command.args.as_deref().unwrap_or_default();
-    let (program, mut args) = if shell {
-        commands::check_line(rules, &command.command)?;
-        (host::shell().into_os_string(), vec!["-c".into(), OsString::from(&command.command)])
+    let (program, mut args) = if command.shell.unwrap_or(false) {
+        in_shell(&command.command, words, rules, host::shell())?
     } else {
         commands::check(rules, &command.command, words)?;
         (OsString::from(&command.command), Vec::new())
     };
-    if shell && !words.is_empty() {
-        // The word after the line is the shell's own name; only what follows are the line's $1, $2.
-        args.push(program.clone());
-    }
     args.extend(words.iter().map(OsString::from));
     let env = command.env.iter().flatten().map(|(name, value)| (name.into(), value.into())).collect();
     Ok(Launch { program, args, cwd: folder(command.cwd.as_deref(), &host::home_dir()), env, unset: Vec::new(), open_stdin })
+}
+
+/// The shell and its arguments, in front of those of the line.
+fn in_shell(line: &str, words: &[String], rules: &Execution, shell: Shell) -> Result<(OsString, Vec<OsString>)> {
+    commands::check_line(rules, line, shell.language)?;
+    let mut args = shell.args(line);
+    if !words.is_empty() {
+        if shell.language == Language::Cmd {
+            return Err(Error::invalid("cmd.exe, the shell there, gives a line no arguments").hint("Write them into the line."));
+        }
+        // The word after the line is the shell's own name; only what follows are the line's $1, $2.
+        args.push(shell.program.clone().into());
+    }
+    Ok((shell.program.into(), args))
 }
 
 fn validate(command: &Command) -> Result<()> {
@@ -54,9 +63,12 @@ fn validate(command: &Command) -> Result<()> {
 
 /// The folder that is meant: relative ones, and `~`, start at the home folder.
 pub(in crate::service) fn folder(cwd: Option<&str>, home: &Path) -> PathBuf {
-    match cwd.unwrap_or_default() {
-        "" | "~" => home.into(),
-        cwd => home.join(cwd.strip_prefix("~/").unwrap_or(cwd)),
+    let cwd = cwd.unwrap_or_default();
+    match cwd.strip_prefix('~') {
+        Some("") => home.into(),
+        Some(below) if below.starts_with(is_separator) => home.join(below.trim_start_matches(is_separator)),
+        _ if cwd.is_empty() => home.into(),
+        _ => home.join(files::local(cwd)),
     }
 }
 
@@ -76,6 +88,10 @@ pub(in crate::service) fn failure(error: SpawnError, command: &Command, launch: 
         SpawnError::NoFolder => failed(format!("the folder {cwd} (cwd) does not exist")).hint("Make it there, or name another."),
         SpawnError::NotAFolder => failed(format!("{cwd} (cwd) is not a folder that can be entered")).hint("Name another."),
         SpawnError::Nul(field) => Error::invalid(format!("{field} contains a NUL byte, which no program can be given")),
+        SpawnError::Unquotable => {
+            Error::invalid(format!("{program} is a batch file, and args hold a line break that can't be passed to one"))
+                .hint("Send the text through stdin or a file.")
+        }
         SpawnError::TooLarge => {
             Error::invalid("args and env together are larger than the system takes").hint("Send the data through stdin or a file.")
         }
@@ -90,12 +106,10 @@ pub(in crate::service) fn failure(error: SpawnError, command: &Command, launch: 
 }
 
 fn missing(program: &str, launch: &Launch, command: &Command) -> Error {
-    let message = if program.contains('/') {
+    let message = if program.contains(is_separator) {
         format!("there is no program {program}")
     } else {
-        let own = launch.env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-        let path = own.unwrap_or_else(host::search_path);
-        format!("there is no program {program:?} in PATH, which is {}", path.to_string_lossy())
+        format!("there is no program {program:?} in PATH, which is {}", launch.search_path().to_string_lossy())
     };
     let error = Error::new(Code::ExecFailed, message);
     let looks_like_a_line = program.contains(|c: char| c.is_whitespace() || "|&;<>()$`*?~#".contains(c));
@@ -151,6 +165,15 @@ mod tests {
         assert_eq!(limit(None), Some(Duration::from_millis(7)));
         assert_eq!(limit(Some(9)), Some(Duration::from_millis(9)));
         assert_eq!(limit(Some(0)), None);
+    }
+    #[test]
+    fn a_line_for_cmd_is_its_last_argument_and_has_none_of_its_own() {
+        let rules = Execution { denylist: vec!["format".into()], ..Execution::default() };
+        let cmd = || Shell { program: "C:/cmd.exe".into(), language: Language::Cmd };
+        let (program, args) = in_shell("echo a & dir", &[], &rules, cmd()).unwrap();
+        assert_eq!((program, args), ("C:/cmd.exe".into(), ["/D", "/S", "/C", "echo a & dir"].map(OsString::from).to_vec()));
+        assert_eq!(in_shell("echo %1", &["a".into()], &rules, cmd()).unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(in_shell("echo a & for^mat c:", &[], &rules, cmd()).unwrap_err().code, Code::ExecCommandDenied);
     }
     #[test]
     fn a_shell_line_gets_its_arguments_as_parameters() {

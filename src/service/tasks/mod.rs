@@ -304,7 +304,7 @@ impl Tasks {
     fn check_installed(&self, agent: &str, start: &Start) -> Result<()> {
         let dialogue = agents::dialogue(&self.inner.tools.settings.get().ai_tasks, agent, start.clone())?;
         let program = dialogue.invocation().program;
-        if program.contains('/') || which(&program).is_some() {
+        if program.contains(std::path::is_separator) || which(&program).is_some() {
             return Ok(());
         }
         Err(Error::new(Code::AiTaskAgentNotFound, format!("{agent} is not installed: there is no {program} on the PATH of the daemon"))

@@ -6,7 +6,7 @@ use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::pipe;
+
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::codec::{AnyDelimiterCodec, FramedRead};
@@ -18,7 +18,7 @@ use super::cut;
 use super::live::{Live, Order};
 use crate::api::tasks::{Approval, ApprovalKind, PROMPT_BYTES, Resolved, TaskEventType};
 use crate::base::{Code, Error, Result};
-use crate::platform::process::{Control, Exit, KILL_AFTER, Running};
+use crate::platform::process::{Control, Exit, Input, KILL_AFTER, Output, Running};
 
 /// How long an agent that was interrupted has to leave by itself.
 const INTERRUPTED: Duration = Duration::from_secs(1);
@@ -82,11 +82,11 @@ pub(super) struct Session<'a> {
     /// When it runs out of time, while nothing waits for an answer.
     deadline: Option<Instant>,
     control: Control,
-    input: Option<pipe::Sender>,
+    input: Option<Input>,
     unwritten: BytesMut,
-    output: Option<FramedRead<pipe::Receiver, AnyDelimiterCodec>>,
+    output: Option<FramedRead<Output, AnyDelimiterCodec>>,
     taken: u64,
-    errors: Option<pipe::Receiver>,
+    errors: Option<Output>,
     complaints: BytesMut,
     /// Its input ends as soon as all is written.
     is_closing: bool,
@@ -446,19 +446,19 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-async fn write(input: &mut Option<pipe::Sender>, unwritten: &mut BytesMut) -> std::io::Result<()> {
+async fn write(input: &mut Option<Input>, unwritten: &mut BytesMut) -> std::io::Result<()> {
     match input {
         Some(input) => input.write_buf(unwritten).await.map(drop),
         None => Ok(()),
     }
 }
 
-async fn next_line(output: &mut Option<FramedRead<pipe::Receiver, AnyDelimiterCodec>>) -> Option<Result<bytes::Bytes, String>> {
+async fn next_line(output: &mut Option<FramedRead<Output, AnyDelimiterCodec>>) -> Option<Result<bytes::Bytes, String>> {
     let line = output.as_mut()?.next().await?;
     Some(line.map_err(|_| format!("the agent wrote a line of more than {} MiB", LONGEST_LINE / 1024 / 1024)))
 }
 
-async fn complain(errors: &mut Option<pipe::Receiver>, complaints: &mut BytesMut) -> std::io::Result<usize> {
+async fn complain(errors: &mut Option<Output>, complaints: &mut BytesMut) -> std::io::Result<usize> {
     match errors {
         Some(errors) => errors.read_buf(complaints).await,
         None => Ok(0),

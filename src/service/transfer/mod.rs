@@ -8,7 +8,7 @@ mod uploads;
 mod tests;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -182,12 +182,12 @@ impl Transfer {
         let rules = self.paths.rules();
         let mut shown = given.to_owned();
         let mut path = self.paths.resolve_with(&rules, given)?;
-        if given.ends_with('/') || path.is_dir() {
+        if given.ends_with(is_separator) || path.is_dir() {
             let name = name.ok_or_else(|| Error::invalid(format!("{given}: it is a directory")).hint("Name the file in it."))?;
-            if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+            if matches!(name, "" | "." | "..") || name.contains(|c| c == '\0' || is_separator(c)) {
                 return Err(Error::invalid(format!("{name:?} is not the name of a file")));
             }
-            shown = format!("{}/{name}", given.trim_end_matches('/'));
+            shown = format!("{}/{name}", given.trim_end_matches(is_separator));
             path = self.paths.resolve_with(&rules, &shown)?;
         }
         let (folder, name) = split(&path).ok_or_else(|| Error::invalid(format!("{shown}: it is a directory")))?;

@@ -1,4 +1,4 @@
-//! A started program, as the daemon holds it.
+//! The fate of a started program, as the daemon holds it.
 
 use std::io;
 
@@ -6,30 +6,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
+use super::Exit;
 use super::frame::{Order, REPORT, Report};
-
-/// A program that was started.
-pub struct Running {
-    /// Process id; its process group has the same number.
-    pub pid: u32,
-    /// Its standard input, where one was asked for. Dropping it is end of file.
-    pub stdin: Option<pipe::Sender>,
-    /// Its standard output.
-    pub stdout: pipe::Receiver,
-    /// Its standard error.
-    pub stderr: pipe::Receiver,
-    /// Its fate.
-    pub control: Control,
-}
-
-/// How a program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// By itself, with this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
 
 /// What has a program's fate in its hands. Dropping it ends the program and everything it started.
 pub struct Control {

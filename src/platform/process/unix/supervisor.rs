@@ -12,9 +12,7 @@ use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, wait};
 
 use super::frame::{self, Order, Report};
-use super::which::{Found, find_program};
-use super::{KILL_AFTER, Launch, SpawnError, sys, tree};
-use crate::platform::host::search_path;
+use super::{Found, KILL_AFTER, Launch, SpawnError, find_program, sys, tree};
 
 /// Descriptors that come with a job.
 pub(super) struct Descriptors {
@@ -63,8 +61,7 @@ fn read_request(control: &mut File) -> io::Result<Launch> {
 /// The pipes' ends of this process are closed on return.
 fn start(launch: &Launch, stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, SpawnError> {
     check_folder(&launch.cwd)?;
-    let path = launch.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-    let program = match find_program(&launch.program, &path.unwrap_or_else(search_path), &launch.cwd) {
+    let program = match find_program(&launch.program, &launch.search_path(), &launch.cwd) {
         Found::Program(program) => program,
         Found::NotExecutable => return Err(SpawnError::NotExecutable),
         Found::Nothing => return Err(SpawnError::NoProgram),

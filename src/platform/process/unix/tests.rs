@@ -1,17 +1,18 @@
 //! Real processes under a real guard.
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::*;
+use crate::platform::process::signal_number;
 
 /// A shell that ignores TERM, with a child in a session of its own that does, too, and a grandchild that was forked
 /// twice and has no environment. Each writes its process id into the file that is the first argument.
-pub(crate) const STUBBORN: &str = r#"
+const STUBBORN: &str = r#"
     trap '' TERM
     setsid sh -c 'trap "" TERM; echo $$ >> "$0"; while :; do sleep 1; done' "$1" &
     (env -i PATH="$PATH" setsid sh -c 'trap "" TERM HUP; echo $$ >> "$0"; while :; do sleep 1; done' "$1" &)
@@ -249,7 +250,7 @@ async fn guarded_daemon() {
 async fn nothing_outlives_a_daemon_that_was_killed() {
     let dir = tempfile::tempdir().unwrap();
     let mut daemon = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "platform::process::tests::guarded_daemon", "--test-threads=1"])
+        .args(["--exact", "platform::process::unix::tests::guarded_daemon", "--test-threads=1"])
         .env(DAEMON, dir.path())
         .stdout(std::process::Stdio::null())
         .spawn()

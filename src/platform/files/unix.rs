@@ -1,17 +1,17 @@
 //! A folder held open, and what can be done to the names in it. Nothing here follows a symbolic link.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::{fs, io::Errno};
 
-use super::stat::Stat;
+use super::stat::{Kind, Stat};
 
 /// A folder that is held open: renaming or replacing what leads to it does not lead anywhere else.
 ///
@@ -211,9 +211,55 @@ pub fn begin_sync(file: &File, position: u64, length: u64) {
     let _ = (file, position, length);
 }
 
-/// A name, or several with slashes, from its bytes in an archive.
-pub fn name_of(bytes: &[u8]) -> OsString {
+/// Brings a file to disk that is one of many: [`Dir::sync_all`] does it for all of them here.
+pub fn sync_one(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Locks a file against others that lock it so; `WouldBlock` where somebody does. Its content can still be read.
+pub fn try_lock(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::Error(error) => error,
+        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+    })
+}
+
+/// The same file for reading with [`read_at`] on another thread, while its bytes are read or written in order here.
+pub fn second_reader(file: &File) -> io::Result<File> {
+    file.try_clone()
+}
+
+/// A name from its bytes in an archive.
+///
+/// # Errors
+/// `InvalidInput` for what is no name of a file on this system.
+pub fn name_of(bytes: &[u8]) -> io::Result<OsString> {
+    Ok(OsStr::from_bytes(bytes).to_owned())
+}
+
+/// Where a link points, from its bytes in an archive.
+pub fn target_of(bytes: &[u8]) -> OsString {
     OsStr::from_bytes(bytes).to_owned()
+}
+
+/// A path that a caller gave, in this system's form.
+pub fn local(given: &str) -> PathBuf {
+    given.into()
+}
+
+/// Fails where a path means something else than a file or folder, by its words alone: never on this system.
+pub fn check_form(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Where a path begins that stands in `folder`; nothing where that is no place for files.
+pub(super) fn start_of(path: &Path, folder: PathBuf) -> Option<PathBuf> {
+    Some(if path.has_root() { "/".into() } else { folder })
+}
+
+/// A path without links in the one form in which it is compared: here there is but one.
+pub(super) fn settled(path: PathBuf) -> io::Result<PathBuf> {
+    Ok(path)
 }
 
 fn times(nanoseconds: i128) -> Timestamps {
@@ -226,4 +272,27 @@ fn times(nanoseconds: i128) -> Timestamps {
 
 fn bits(mode: u32) -> Mode {
     Mode::from_raw_mode((mode & 0o777) as _)
+}
+
+#[expect(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the widths of these fields differ between systems")]
+impl From<fs::Stat> for Stat {
+    fn from(stat: fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Symlink,
+            FileType::Fifo => Kind::Fifo,
+            FileType::Socket => Kind::Socket,
+            FileType::RegularFile => Kind::File,
+            _ => Kind::Device,
+        };
+        Self {
+            kind,
+            size: stat.st_size.max(0) as u64,
+            mode: u32::from(stat.st_mode) & 0o777,
+            modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + stat.st_mtime_nsec as i128,
+            touched: (stat.st_ctime as i64).saturating_mul(1000) + stat.st_ctime_nsec as i64 / 1_000_000,
+            inode: stat.st_ino as u64,
+            owner: stat.st_uid,
+        }
+    }
 }

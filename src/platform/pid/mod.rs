@@ -1,6 +1,10 @@
 //! Telling a process from a stranger that has got its number since.
 
+#[cfg(unix)]
 use std::io;
+
+#[cfg(windows)]
+mod windows;
 
 /// When a process was started, in a unit of the system's own: only equality means something. `None` when there is no
 /// such process, or when the system does not tell.
@@ -28,12 +32,8 @@ pub fn process_start_time(pid: u32) -> Option<u64> {
     Some(info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec)
 }
 
-/// When a process was started, in a unit of the system's own: only equality means something. `None` when there is no
-/// such process, or when the system does not tell.
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-pub fn process_start_time(_pid: u32) -> Option<u64> {
-    None
-}
+#[cfg(windows)]
+pub use windows::{process_start_time, terminate};
 
 /// Asks a process to end, if it is still the one that was started then; says whether it was. A stranger is never
 /// touched: where the system can, the process is held by a descriptor while its start time is looked at.
@@ -63,12 +63,6 @@ pub fn terminate(pid: u32, started: u64) -> io::Result<bool> {
     }
     kill_process(number, Signal::TERM)?;
     Ok(true)
-}
-
-/// Asks a process to end; not done on this system, where the daemon is asked over its API alone.
-#[cfg(not(unix))]
-pub fn terminate(_pid: u32, _started: u64) -> io::Result<bool> {
-    Ok(false)
 }
 
 #[cfg(all(test, target_os = "linux"))]

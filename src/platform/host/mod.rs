@@ -3,6 +3,18 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+pub use system::{descriptors, shell};
+
 /// The operating system in the Node version's words: `linux`, `darwin`, `win32`.
 pub const PLATFORM: &str = if cfg!(target_os = "macos") {
     "darwin"
@@ -12,14 +24,6 @@ pub const PLATFORM: &str = if cfg!(target_os = "macos") {
     std::env::consts::OS
 };
 
-/// This machine's name, without its domain.
-#[cfg(unix)]
-pub fn hostname() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    first_label(&name)
-}
-
-#[cfg_attr(not(unix), expect(dead_code, reason = "the name comes from elsewhere"))]
 fn first_label(name: &str) -> String {
     match name.split('.').next() {
         None | Some("") => "localhost".into(),
@@ -27,33 +31,47 @@ fn first_label(name: &str) -> String {
     }
 }
 
-/// How many descriptors this process may have.
-#[cfg(unix)]
-pub fn descriptors() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX)
-}
-
-/// How many descriptors this process may have.
-#[cfg(not(unix))]
-pub fn descriptors() -> usize {
-    usize::MAX
+/// This machine's name, without its domain.
+pub fn hostname() -> String {
+    first_label(&system::full_name())
 }
 
 /// The user's home folder; the root folder where there is none.
 pub fn home_dir() -> PathBuf {
-    std::env::home_dir().filter(|home| home.is_absolute()).unwrap_or_else(|| PathBuf::from("/"))
+    std::env::home_dir().filter(|home| home.is_absolute()).unwrap_or_else(|| system::ROOT.into())
 }
 
-/// The user's shell.
-#[cfg(unix)]
-pub fn shell() -> PathBuf {
-    std::env::var_os("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute()).unwrap_or_else(|| "/bin/sh".into())
+/// What a shell reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// The language of `sh`.
+    Posix,
+    /// The language of `cmd.exe`.
+    Cmd,
+}
+
+/// A shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shell {
+    /// Its absolute path.
+    pub program: PathBuf,
+    /// What it reads.
+    pub language: Language,
+}
+
+impl Shell {
+    /// The arguments that make it run a line and leave.
+    pub fn args(&self, line: &str) -> Vec<OsString> {
+        match self.language {
+            Language::Posix => ["-c", line].map(OsString::from).to_vec(),
+            Language::Cmd => ["/D", "/S", "/C", line].map(OsString::from).to_vec(),
+        }
+    }
 }
 
 /// The folders in which programs are looked for, as the variable PATH holds them.
 pub fn search_path() -> OsString {
-    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())
+    std::env::var_os("PATH").unwrap_or_else(|| system::SEARCH_PATH.into())
 }
 
 /// This very program, to be started once more.
@@ -76,7 +94,7 @@ mod tests {
     #[test]
     fn this_machine_has_a_name_and_a_home() {
         assert!(!hostname().is_empty() && !hostname().contains('.'));
-        assert!(home_dir().is_absolute() && shell().is_absolute());
+        assert!(home_dir().is_absolute() && shell().program.is_absolute());
         assert!(own_program().unwrap().exists());
         assert_eq!(first_label("kai.example.org"), "kai");
         assert_eq!(first_label(""), "localhost");
