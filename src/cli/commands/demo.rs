@@ -58,8 +58,7 @@ async fn show(steps: &mut Steps<'_>, stage: &Stage, leo: &Machine, kai: &Machine
     steps.done(&format!("leo and kai are paired: both showed {}, and each has pinned the other", digits.unwrap_or_default()));
 
     let to_kai = leo_link.via("kai");
-    let ran =
-        to_kai.call(&Execute(execute::Command { command: "hostname".into(), ..Default::default() })).await?;
+    let ran = to_kai.call(&Execute(execute::Command { command: "hostname".into(), ..Default::default() })).await?;
     expect(ran.exit_code == Some(0) && !ran.stdout.is_empty(), "the command failed")?;
     steps.done(&format!("leo ran a command on kai: hostname said {:?}", ran.stdout.trim()));
 

@@ -11,6 +11,8 @@ use super::signals::{KILL, TERM};
 
 /// How often is looked whether anything is left of a tree whose program has ended: the system tells nobody for sure.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long the console that every program has may take to end after it, without counting as something that is left.
+const CONSOLE: Duration = Duration::from_millis(100);
 
 /// What has a program's fate in its hands. Dropping it ends the program and everything it started.
 pub struct Control {
@@ -36,13 +38,18 @@ impl Control {
             number if number != 0 && code == ENDED => Exit::Signal(number),
             _ => Exit::Code(code as i32),
         };
-        Ok((exit, self.job.running() > 0))
+        let left = tokio::time::timeout(CONSOLE, self.until_empty(CONSOLE / 10)).await.is_err();
+        Ok((exit, left))
     }
 
     /// After [`Control::wait`]: waits until nothing that the program started is left.
     pub async fn all_gone(&mut self) {
+        self.until_empty(LOOK).await;
+    }
+
+    async fn until_empty(&self, look: Duration) {
         while self.job.running() > 0 {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(look).await;
         }
     }
 
