@@ -200,3 +200,29 @@ async fn a_change_of_the_configuration_reaches_the_sessions() {
     until("the new key holds", SOON, || leo.run(&["--session", "worker-2", "status"]).code == 0).await;
     assert_eq!(leo.ok(&["exec", "worker-2", "echo", "on"]), "on\n", "what they know each other by is another key");
 }
+
+#[test]
+fn doctor_tells_of_sessions_and_takes_none_for_a_machine() {
+    let leo = machine();
+    leo.ok(&["start"]);
+    leo.ok(&["session", "start-fleet", "-c", "2"]);
+    leo.ok(&["session", "stop", "worker-2"]);
+    let report = |of: &[&str]| -> Vec<(String, String, String)> {
+        let ran = leo.run(&[of, &["doctor", "--json"]].concat());
+        let told: Value = serde_json::from_str(&ran.out).unwrap();
+        let text = |line: &Value, field: &str| line[field].as_str().unwrap().to_owned();
+        let lines = told.as_array().unwrap();
+        lines.iter().map(|line| (text(line, "check"), text(line, "status"), text(line, "message"))).collect()
+    };
+    let lines = report(&[]);
+    assert!(lines.contains(&("sessions".into(), "ok".into(), "1 running, 1 stopped".into())), "{lines:?}");
+    assert!(!lines.iter().any(|(check, ..)| check == "peer"), "{lines:?}");
+    assert!(report(&["--session", "worker-1"]).iter().all(|(_, status, _)| status == "ok"));
+    let home = leo.home().of_session(&"worker-2".parse().unwrap());
+    files::write_private(&home.config(), b"server: {port: many}\n").unwrap();
+    let lines = report(&[]);
+    assert!(
+        lines.iter().any(|(check, status, said)| check == "sessions" && status == "fail" && said.contains("session worker-2")),
+        "{lines:?}"
+    );
+}

@@ -12,6 +12,7 @@ mod machine;
 mod peers;
 mod scene;
 mod service;
+mod sessions;
 mod tls;
 
 use serde::Serialize;
@@ -88,6 +89,7 @@ const CHECKS: &[Check] = &[
     Check { name: "MCP", look: agents::registrations },
     Check { name: "discovery", look: discovery::discovery },
     Check { name: "firewall", look: machine::firewall },
+    Check { name: "sessions", look: sessions::sessions },
     Check { name: "peer", look: peers::each },
     Check { name: "plaintext", look: peers::plaintext },
     Check { name: "legacy key", look: peers::legacy },

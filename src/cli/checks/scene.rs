@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::evidence::Evidence;
 use crate::api::node::{HealthGet, Status, StatusGet};
 use crate::api::peers::{DEFAULT_PORT, Peer, PeerCheck, PeerFindings, PeerList, Peers};
-use crate::base::{Code, Error, Fingerprint, Result};
+use crate::base::{Code, Error, Fingerprint, Result, kin};
 use crate::cli::Session;
 use crate::cli::agents::{AGENTS, Server, State};
 use crate::cli::autostart::{self, Service};
@@ -152,7 +152,9 @@ async fn peers(session: &Session, config: Option<&Config>, has_daemon: bool) -> 
         let listed = async { session.link()?.call(&PeerList {}).await };
         let Ok(Peers { peers }) = within(DAEMON, listed).await else { return Vec::new() };
         // Machines that were merely found on the network are no concern of this one.
-        let known = peers.into_iter().filter(|peer| peer.manually_added || peer.trusted || peer.name.is_some());
+        // A session is as its machine is.
+        let is_session = |peer: &Peer| peer.name.as_deref().and_then(kin::session_of).is_some();
+        let known = peers.into_iter().filter(|peer| !is_session(peer) && (peer.manually_added || peer.trusted || peer.name.is_some()));
         return join_all(known.map(|peer| through_daemon(session, peer))).await;
     }
     join_all(remembered(&session.home, config).into_values().map(|peer| from_here(peer, config))).await
@@ -191,5 +193,6 @@ fn remembered(home: &Home, config: Option<&Config>) -> BTreeMap<(String, u16), P
         hostname: entry.hostname.clone().unwrap_or_else(|| entry.address.clone()),
         ..Peer::unknown(&entry.address, entry.port)
     });
-    manual.chain(stored.peers).map(|peer| ((peer.address.clone(), peer.port), peer)).collect()
+    let stored = stored.peers.into_iter().filter(|peer| peer.name.as_deref().and_then(kin::session_of).is_none());
+    manual.chain(stored).map(|peer| ((peer.address.clone(), peer.port), peer)).collect()
 }
