@@ -87,6 +87,17 @@ impl State {
     pub fn is_enabled(&self) -> bool {
         self.found.is_some() && self.told.as_ref().map_or(true, |told| told.is_enabled)
     }
+    /// Whether somebody else wrote a file of its name.
+    pub fn is_foreign(&self) -> bool {
+        self.found.as_ref().is_some_and(|found| found.record.is_none())
+    }
+    /// Fails where somebody else wrote a file of its name: it is neither replaced nor removed.
+    pub fn check_ours(&self) -> Result<()> {
+        if !self.is_foreign() {
+            return Ok(());
+        }
+        Err(Error::new(Code::Config, format!("{} was not written by Loopsy", self.file.display())).hint("Move it away, then try again."))
+    }
     /// What the file says of itself.
     pub fn record(&self) -> Option<&Record> {
         self.found.as_ref()?.record.as_ref()

@@ -30,6 +30,7 @@ pub fn enable(session: &Session, args: Planned) -> Result<ExitCode> {
     }
     session.home.create()?.iter().for_each(|warning| session.console.warn(warning));
     let state = service.look()?;
+    state.check_ours()?;
     let is_changed = !state.is_current || !state.is_enabled();
     if is_changed {
         autostart::register(&service)?;
@@ -124,6 +125,7 @@ pub fn remove(session: &Session, service: &Service, state: &State) -> Result<boo
     if state.found.is_none() {
         return Ok(false);
     }
+    state.check_ours()?;
     let running = Instance::running(&service.home);
     let of_service = running.filter(|running| state.pid() == Some(running.pid) || !service.manager.tells_process());
     autostart::carry_out(service.manager.unregister(&service.subject.name))?;

@@ -74,7 +74,7 @@ fn foretell(session: &Session, homes: &[Home], data: bool) -> Result<ExitCode> {
     for home in homes {
         let service = Service::of(home)?;
         let state = service.look()?;
-        if state.found.is_some() {
+        if state.found.is_some() && !state.is_foreign() {
             what.push(format!("the service {}", service.subject.name));
         }
     }
@@ -92,8 +92,11 @@ fn foretell(session: &Session, homes: &[Home], data: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The data directories of a main one's sessions.
+/// The data directories of a main one's sessions; a session has none.
 fn sessions(home: &Home) -> Vec<Home> {
+    if home.session().is_some() {
+        return Vec::new();
+    }
     let entries = std::fs::read_dir(home.sessions()).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| Home::at(entry.path())).collect()
 }
@@ -101,6 +104,9 @@ fn sessions(home: &Home) -> Vec<Home> {
 fn end_service(session: &Session) -> Result<Option<String>> {
     let service = Service::of(&session.home)?;
     let state = service.look()?;
+    if state.is_foreign() {
+        return Ok(None);
+    }
     Ok(service::remove(session, &service, &state)?.then(|| format!("the service {}", service.subject.name)))
 }
 
@@ -129,7 +135,7 @@ fn forget(session: &Session, home: &Home) -> Vec<String> {
 /// A data directory may be removed only where it certainly is one: a mistyped folder is somebody's own.
 fn check(home: &Home) -> Result<()> {
     let root = home.root();
-    let has_sign = [home.config(), home.identity(), home.daemon_lock()].iter().any(|sign| sign.is_file());
+    let has_sign = home.session().is_some() || std::fs::read_to_string(home.config()).is_ok_and(|text| text.contains("apiKey"));
     let is_above = host::home_dir().starts_with(root.canonicalize().unwrap_or_else(|_| root.to_owned()));
     if !root.exists() || (home.is_ours() && has_sign && !is_above) {
         return Ok(());
@@ -184,7 +190,8 @@ fn is_own(home: &Home, path: &Path) -> bool {
     ];
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let names = known.iter().filter_map(|known| known.file_name()?.to_str());
-    let is_known = |known: &str| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let is_known =
+        |known: &str| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest == ".bak" || rest.starts_with(".broken-"));
     names.into_iter().any(is_known) || files::is_part_name(name)
 }
 
@@ -204,11 +211,14 @@ mod tests {
         let foreign = Home::at(dir.path().join("foreign"));
         write(&foreign.logs().join("theirs.log"));
         assert!(check(&foreign).unwrap_err().message.contains("not a data directory"));
+        files::write_private(&foreign.config(), b"database: prod\n").unwrap();
+        assert!(check(&foreign).unwrap_err().message.contains("not a data directory"));
         assert!(check(&Home::at(host::home_dir())).is_err() && check(&Home::at("/")).is_err());
 
         let home = Home::at(dir.path().join("own"));
         home.create().unwrap();
-        for path in [home.config(), home.identity(), home.root().join("config.yaml.bak"), home.root().join("peers.json.broken-1")] {
+        files::write_private(&home.config(), b"auth: {apiKey: k}\n").unwrap();
+        for path in [home.identity(), home.root().join("config.yaml.bak"), home.root().join("peers.json.broken-1")] {
             write(&path);
         }
         std::fs::create_dir_all(home.sessions().join("w1/logs")).unwrap();
