@@ -104,6 +104,9 @@ pub struct SessionIdentity {
     pub node_id: String,
     /// Its port, at the machine's address.
     pub port: u16,
+    /// Its name among peers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
 }
 
 /// Tell how the daemon is: counts of peers, jobs and entries.

@@ -10,6 +10,9 @@ pub const MAIN: &str = "main";
 /// Most characters of a session's name.
 pub const LONGEST: usize = 32;
 
+/// Names that mean something else where sessions are named.
+const RESERVED: [&str; 5] = [MAIN, "fleet", "all", "self", "localhost"];
+
 /// What Windows takes for a device wherever it is put.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
@@ -42,12 +45,13 @@ impl FromStr for SessionName {
         let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
         if !(1..=LONGEST).contains(&text.len()) || !text.bytes().all(is_fit) || text.starts_with(['-', '_']) {
             let shown: String = text.chars().take(LONGEST).collect();
-            return Err(Error::invalid(format!("{shown:?} is not a name for a session"))
+            let rest = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
+            return Err(Error::invalid(format!("{shown:?}{rest} is not a name for a session"))
                 .hint(format!("Use 1 to {LONGEST} lower-case letters, digits, '-' or '_'; the first a letter or digit.")));
         }
         // COM1 and LPT9 are devices, and so is CON; COMMON is not.
         let bare = text.strip_suffix(|last: char| last.is_ascii_digit()).unwrap_or(text);
-        if text == MAIN || DEVICES.contains(&bare) {
+        if RESERVED.contains(&text) || DEVICES.contains(&bare) {
             return Err(Error::invalid(format!("{text:?} has a meaning of its own")).hint("Give the session another name."));
         }
         Ok(Self(text.to_owned()))
@@ -110,6 +114,8 @@ mod tests {
             "~",
             "*",
             "main",
+            "fleet",
+            "localhost",
             "C:",
             "a:b",
             &long,

@@ -29,7 +29,9 @@ pub fn link_with(home: &Home, network: &Network, overrides: &Overrides) -> Resul
     let address = match overrides.port {
         Some(port) => Address::new("127.0.0.1", port)?,
         None => {
-            let Some(running) = Instance::running(home) else { return Err(not_running()) };
+            let Some(running) = Instance::running(home) else {
+                return Err(not_running().hint(format!("Start it with: {}", home.command("start"))));
+            };
             Address::new(&running.address.ip().to_string(), running.address.port())?
         }
     };

@@ -113,7 +113,8 @@ impl Daemon {
             let buried = blocking(move || fleet.bury()).await.and_then(|done| done);
             let _ = buried.inspect_err(failed);
         }
-        self.peers.look_around();
         self.certificate.look_if_changed().await;
+        self.trust.shows(self.certificate.fingerprint());
+        self.peers.look_around();
     }
 }

@@ -29,6 +29,7 @@ use crate::home::Home;
 use crate::home::fleet::{Fleet, Member};
 use crate::home::reload::Reloader;
 use crate::home::settings::Settings;
+use crate::home::trust::Trust;
 use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
@@ -46,6 +47,7 @@ pub struct Daemon {
     reloader: Reloader,
     identity: Identity,
     home: Home,
+    trust: Trust,
     /// This machine's daemons, and what they are to know of this one.
     fleet: Fleet,
     member: Member,

@@ -86,6 +86,10 @@ impl Daemon {
 
     /// Looks at the configuration file; takes it up if it changed.
     pub(super) fn look_at_configuration(&self) {
+        if self.identity.session.is_some() && !self.home.config().exists() {
+            tracing::error!("the session's data directory is gone; it ends");
+            self.ending.cancel();
+        }
         match self.reloader.reload_if_changed() {
             None => {}
             Some(Ok(reloaded)) => {

@@ -11,13 +11,13 @@ use super::{Daemon, Shared};
 use crate::api::node::{CAPABILITIES, Identity, PROTOCOL_VERSION, Reloaded};
 use crate::api::openapi;
 use crate::base::error::io_words;
-use crate::base::workers::Workers;
+use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result, clock, id};
 use crate::home::fleet::{Fleet, Member};
 use crate::home::instance::{Instance, Ready};
 use crate::home::log_file::Rotating;
 use crate::home::paths::Paths;
-use crate::home::reload::Reloader;
+use crate::home::reload::{Reloader, Seen};
 use crate::home::settings::Settings;
 use crate::home::trust::Trust;
 use crate::home::{Home, config_file, identity};
@@ -69,6 +69,7 @@ pub struct Running {
 pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running> {
     clock::started();
     // First, so that a folder that is not Loopsy's is left as it is.
+    let seen = Seen::of(&home);
     let loaded = config_file::load(&home)?;
     let mut warnings = home.create()?;
     warnings.extend(loaded.warnings.iter().cloned());
@@ -80,7 +81,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let settings = Settings::new(config.clone());
     let (node_id, warning) = identity::load_or_create(&home)?;
     warnings.extend(warning);
-    let listener = listen(&network, &config.server.host, config.server.port).await?;
+    let listener = listen(&network, &home, &config.server.host, config.server.port).await?;
     let port = listener.port();
     let hostname = config.server.hostname.clone().unwrap_or_else(host::hostname);
     let machine = machine_name(&home, &hostname)?;
@@ -110,6 +111,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let audit = Audit::start(&log, sink(&home.audit_log()).map_err(unwritable)?, sink(&home.keyless_log()).map_err(unwritable)?);
     let kin_name = id::to_name(&machine);
     let trust = Trust::new(settings.clone()).with_kin(fleet.clone(), &kin_name);
+    trust.shows(certificate.fingerprint());
     let journal = Journal::default();
     let context = Context::open(home.root(), settings.clone(), store.clone()).await?;
     let place = Place { home: home.clone(), identity: identity.clone(), fleet: fleet.clone(), machine: kin_name };
@@ -138,10 +140,11 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
     let pairing = Pairing::start(certificate.clone(), network.clone(), identity.clone(), peers.clone(), &services);
     let paired = pairing.clone();
     let daemon = Arc::new(Daemon {
-        reloader: Reloader::new(home.clone(), settings.clone()),
+        reloader: Reloader::new(home.clone(), settings.clone(), seen),
         settings: settings.clone(),
         identity,
         home: home.clone(),
+        trust: trust.clone(),
         fleet: fleet.clone(),
         member: member.clone(),
         certificate: certificate.clone(),
@@ -199,6 +202,12 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         loop {
             tokio::time::sleep(LOOK).await;
             looking.look_at_configuration();
+        }
+    });
+    let looking = daemon.clone();
+    services.spawn_until_stop("fleet", async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
             looking.look_at_fleet().await;
         }
     });
@@ -212,6 +221,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         instance.announce(running)?;
     }
     fleet.enter(&member)?;
+    if fleet.has_dead()? {
+        fleet.bury()?;
+    }
     let ready = Ready { event: "ready".into(), pid: std::process::id(), port, node_id, warnings };
     Ok(Running { daemon, ready, accepting, connections, services, store, discovery: announcing, log, instance })
 }
@@ -230,12 +242,13 @@ fn loopback(listener: &Listener) -> std::net::IpAddr {
     if only_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
 }
 
-async fn listen(network: &Network, host: &str, port: u16) -> Result<Listener> {
+async fn listen(network: &Network, home: &Home, host: &str, port: u16) -> Result<Listener> {
     network.listen(host, port).await.map_err(|cause| {
         let error = Error::new(Code::Config, format!("port {port} on {host} can't be listened on: {}", io_words(&cause)));
         match cause.kind() {
             std::io::ErrorKind::AddrInUse => {
-                error.hint("End the program that uses it, or choose another: loopsy config set server.port <port>")
+                let session = home.session().map_or_else(String::new, |name| format!("--session {name} "));
+                error.hint(format!("End the program that uses it, or choose another: loopsy {session}config set server.port <port>"))
             }
             _ => error.hint("Check server.host and server.port: loopsy config get server"),
         }
@@ -266,6 +279,7 @@ impl Running {
     /// was accepted. Answers what had to be cut off.
     pub async fn stop(self) -> Vec<&'static str> {
         let Self { daemon, accepting, connections, services, store, discovery, log, instance, .. } = self;
+        instance.retract();
         accepting.stop(GRACE).await;
         // Jobs take up to three seconds when they ignore the polite signal; their streams end with them.
         tokio::join!(daemon.jobs.stop(), daemon.tasks.stop());
@@ -279,7 +293,8 @@ impl Running {
         if !left.is_empty() {
             tracing::warn!(?left, "these did not end in time and are cut off");
         }
-        if let Err(error) = daemon.fleet.leave() {
+        let fleet = daemon.fleet.clone();
+        if let Err(error) = blocking(move || fleet.leave()).await.and_then(|left| left) {
             tracing::warn!(%error, "the other daemons of this machine could not be told");
         }
         drop(instance);

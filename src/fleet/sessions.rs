@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{launch, stop};
 use crate::api::fleet::{Session, SessionFailed, SessionState, SessionsDone};
@@ -21,7 +22,11 @@ use crate::platform::host;
 /// Daemons that are started at once: more only stand in each other's way.
 const STARTS: usize = 8;
 /// Ports that are tried in place of one that is taken.
-const PORTS: usize = 8;
+const PORTS: u32 = 8;
+/// How long a session that starts or ends already is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(100);
 /// Daemons that are stopped at once: they mostly wait.
 const STOPS: usize = 64;
 
@@ -153,19 +158,25 @@ fn enter_main(main: &Home) -> Result<()> {
 }
 
 fn start_one(main: &Home, session: &Home) -> Result<()> {
-    if Instance::running(session).is_some() {
-        return Ok(());
-    }
-    let mut started = launch::daemon(session, launch::Ties::Cut);
-    // Where another program has its port by now it gets another: nobody knows a session by that alone.
-    for _ in 0..PORTS {
-        if !started.as_ref().is_err_and(|error| error.message.contains("in use")) {
-            break;
+    let (begun, mut ports) = (Instant::now(), 0);
+    loop {
+        if Instance::running(session).is_some() {
+            return Ok(());
         }
-        furnish(main, std::slice::from_ref(session), true)?;
-        started = launch::daemon(session, launch::Ties::Cut);
+        match launch::daemon(session, launch::Ties::Cut) {
+            Ok(_) => return Ok(()),
+            // Where another program has its port by now it gets another: nobody knows a session by that alone.
+            Err(error) if error.message.contains("can't be listened on") && ports < PORTS => {
+                furnish(main, std::slice::from_ref(session), true)?;
+                ports += 1;
+            }
+            // Somebody else starts it at this moment, or it is about to end.
+            Err(error) if error.message.contains("running already") && begun.elapsed() < PATIENCE => {
+                stop::gone_within(session, LOOK).unwrap_or(Ok(()))?;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    started.map(drop)
 }
 
 /// Makes what is missing of sessions' data directories, each with a port that nothing uses and no other session has; where

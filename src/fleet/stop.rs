@@ -32,12 +32,17 @@ pub fn end(home: &Home, running: &Running) -> Result<()> {
     wait_until_gone(home, running)
 }
 
-fn wait_until_gone(home: &Home, running: &Running) -> Result<()> {
+/// Waits until no process is a home's daemon, at most so long; nothing where one still is. Blocks.
+pub(super) fn gone_within(home: &Home, limit: Duration) -> Option<Result<()>> {
     let (sender, gone) = mpsc::channel();
     let waiting = home.clone();
     // The lock can only be waited for by blocking; a thread that still does ends with the process.
     std::thread::spawn(move || sender.send(Instance::wait_until_gone(&waiting)));
-    gone.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+    gone.recv_timeout(limit).ok()
+}
+
+fn wait_until_gone(home: &Home, running: &Running) -> Result<()> {
+    gone_within(home, PATIENCE).unwrap_or_else(|| {
         Err(Error::new(Code::Internal, format!("the daemon (process {}) has not ended after {} seconds", running.pid, PATIENCE.as_secs()))
             .hint(format!("See what it does with: loopsy logs --daemon; end it with: kill -9 {}", running.pid)))
     })

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use ring::hmac;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ use crate::base::{Code, Error, Result, hash};
 use crate::platform::{files, modes};
 
 const VERSION: u32 = 1;
+/// How long whoever changes the registry may keep others waiting.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One of a machine's daemons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +79,8 @@ struct Inner {
 struct Seen {
     stamp: Stamp,
     roster: Option<Arc<Roster>>,
+    /// Whether the file is there and can't be read: the next change makes a new one.
+    is_broken: bool,
 }
 
 impl Fleet {
@@ -111,17 +116,19 @@ impl Fleet {
             return false;
         }
         match peek(&path) {
-            Ok(roster) => *seen = Seen { stamp, roster: roster.map(Arc::new) },
+            Ok(roster) => *seen = Seen { stamp, roster: roster.map(Arc::new), is_broken: false },
             Err(error) => {
                 tracing::warn!(%error, "the registry of the sessions can't be read");
-                seen.stamp = stamp;
+                (seen.stamp, seen.is_broken) = (stamp, true);
             }
         }
         true
     }
     /// Whether the registry lacks what is true of this daemon. A main daemon without sessions needs none.
     pub fn lacks(&self, member: &Member) -> bool {
+        let is_broken = lock(&self.0.seen).is_broken;
         match self.roster() {
+            _ if is_broken => true,
             Some(roster) => roster.members.get(self.me()) != Some(member),
             None => self.is_session(),
         }
@@ -153,22 +160,28 @@ impl Fleet {
             members.get_mut(self.me()).into_iter().for_each(|member| member.running = None);
         })
     }
-    /// Whether a daemon has ended without taking its mark away. Only one of the daemons looks, and goes on until it ends; for
-    /// the others the answer is no.
+    /// Whether a daemon has ended without taking its mark away, or its data directory was. Only one of the daemons looks, and
+    /// goes on until it ends; for the others the answer is no.
     pub fn has_dead(&self) -> Result<bool> {
         let Some(roster) = self.roster() else { return Ok(false) };
-        Ok(self.is_keeper()? && roster.members.iter().any(|(name, member)| self.is_dead(name, member)))
+        Ok(self.is_keeper()? && roster.members.iter().any(|(name, member)| self.is_gone(name) || self.is_dead(name, member)))
     }
-    /// Takes away the marks of the dead.
+    /// Takes away the marks of the dead, and those whose data directory is gone.
     pub fn bury(&self) -> Result<()> {
         self.change(|members| {
+            members.retain(|name, _| !self.is_gone(name));
             let dead = members.iter_mut().filter(|(name, member)| self.is_dead(name, member));
             dead.for_each(|(_, member)| member.running = None);
         })
     }
+    fn home_of(&self, name: &str) -> Home {
+        name.parse().map_or_else(|_| self.0.home.main(), |name| self.0.home.of_session(&name))
+    }
+    fn is_gone(&self, name: &str) -> bool {
+        name != self.me() && !self.home_of(name).config().exists()
+    }
     fn is_dead(&self, name: &str, member: &Member) -> bool {
-        let home = || name.parse().map_or_else(|_| self.0.home.main(), |name| self.0.home.of_session(&name));
-        name != self.me() && member.running.is_some() && Instance::running(&home()) != member.running
+        name != self.me() && member.running.is_some() && Instance::running(&self.home_of(name)) != member.running
     }
     /// Becomes the one that looks after the others' marks, unless there is one.
     fn is_keeper(&self) -> Result<bool> {
@@ -189,18 +202,24 @@ impl Fleet {
         };
         change(&mut roster.members);
         json_file::write(&path, VERSION, &roster)?;
-        *lock(&self.0.seen) = Seen { stamp: Stamp::of(&path), roster: Some(Arc::new(roster)) };
+        *lock(&self.0.seen) = Seen { stamp: Stamp::of(&path), roster: Some(Arc::new(roster)), is_broken: false };
         Ok(())
     }
 }
 
-/// The right to change the registry and to make sessions, held until it is dropped. Blocks while another process has it.
+/// The right to change the registry and to make sessions, held until it is dropped. Blocks while another process has it, for
+/// some seconds at most.
 pub fn hold(home: &Home) -> Result<File> {
     let failed = |error: std::io::Error| unusable(home, &error);
     files::create_private_dir(&home.sessions()).map_err(failed)?;
-    let held = modes::open_lock(&home.fleet_lock()).map_err(failed)?;
-    held.lock().map_err(failed)?;
-    Ok(held)
+    let lock = modes::open_lock(&home.fleet_lock()).map_err(failed)?;
+    if lock.try_lock().is_ok() {
+        return Ok(lock);
+    }
+    let (sender, held) = mpsc::channel();
+    // A lock can only be waited for by blocking; a thread that still does lets go of it at once.
+    std::thread::spawn(move || sender.send(lock.lock().map(|()| lock)));
+    held.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(failed)
 }
 
 fn unusable(home: &Home, error: &std::io::Error) -> Error {
@@ -237,6 +256,7 @@ mod tests {
         fn session(&self, name: &str) -> Home {
             let home = self.main.of_session(&name.parse().unwrap());
             home.create().unwrap();
+            files::write_private(&home.config(), b"server: {port: 0}\n").unwrap();
             home
         }
     }
@@ -303,7 +323,7 @@ mod tests {
         worker.enter(&member(2, None)).unwrap();
         for broken in [&b"{"[..], b"[]", b"", b"{\"version\":1,\"members\":{}}"] {
             files::write_private(&machine.main.fleet(), broken).unwrap();
-            assert!(worker.refresh() && worker.roster().is_some(), "what was known is known");
+            assert!(worker.refresh() && worker.roster().is_some() && worker.lacks(&member(2, None)), "what was known is known");
         }
         worker.enter(&member(3, None)).unwrap();
         assert_eq!(worker.roster().unwrap().members["worker-1"].port, 3);

@@ -64,7 +64,7 @@ impl Instance {
             Err(TryLockError::WouldBlock) => {
                 let who = Self::running(home).map_or_else(String::new, |running| format!(" (process {})", running.pid));
                 Err(Error::new(Code::Config, format!("a daemon for {} is running already{who}", home.root().display()))
-                    .hint("End it with: loopsy stop"))
+                    .hint(format!("End it with: {}", home.command("stop"))))
             }
             Err(TryLockError::Error(error)) => Err(unlockable(home, &error)),
         }
@@ -79,6 +79,11 @@ impl Instance {
         let text = serde_json::to_vec(running).map_err(|error| Error::internal("the pid file can't be written", error))?;
         files::write_private(&self.home.pid_file(), &text)
             .map_err(|error| Error::internal(&format!("the pid file can't be written: {}", io_words(&error)), error))
+    }
+    /// Tells others that this daemon listens no longer.
+    pub fn retract(&self) {
+        // A file that can't be removed is recognised as stale.
+        let _ = std::fs::remove_file(self.home.pid_file());
     }
     /// The daemon that listens for this home now, if there is one.
     ///
@@ -114,8 +119,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // A file that can't be removed is recognised as stale.
-        let _ = std::fs::remove_file(self.home.pid_file());
+        self.retract();
     }
 }
 

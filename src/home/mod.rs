@@ -161,6 +161,15 @@ impl Home {
         self.sessions().join("keeper.lock")
     }
 
+    /// The command that does something with the daemon of this home, for hints: `start`, `stop` or `restart`.
+    pub fn command(&self, verb: &str) -> String {
+        match self.session() {
+            Some(name) if verb == "restart" => format!("loopsy --session {name} restart"),
+            Some(name) => format!("loopsy session {verb} {name}"),
+            None => format!("loopsy {verb}"),
+        }
+    }
+
     /// Every data directory that is known here: this daemon's, the one whose session it may be, and the usual one.
     pub fn data_directories(&self) -> Vec<PathBuf> {
         vec![self.root.clone(), self.shared().to_owned(), host::home_dir().join(".loopsy")]
@@ -168,17 +177,12 @@ impl Home {
 
     /// Whether the directory is Loopsy's: it is not there yet, is empty, or holds something of Loopsy's.
     pub fn is_ours(&self) -> bool {
-        let own = [
-            self.config(),
-            self.identity(),
-            self.peers(),
-            self.context(),
-            self.node_context(),
-            self.pid_file(),
-            self.logs(),
-            self.root.join("tls"),
-        ];
-        own.iter().any(|path| path.symlink_metadata().is_ok())
+        // Many programs have a config.yaml, and folders for logs and certificates.
+        let own = [self.identity(), self.context(), self.daemon_lock(), self.pid_file(), self.audit_log(), self.certificate_lock()];
+        let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+        own[..5].iter().any(is_there)
+            || self.session.is_none() && is_there(&own[5])
+            || std::fs::read(self.config()).is_ok_and(|text| is_configuration(&String::from_utf8_lossy(&text)))
             || std::fs::read_dir(&self.root).map_or_else(|_| !self.root.exists(), |mut entries| entries.next().is_none())
     }
 
@@ -202,7 +206,11 @@ impl Home {
             }
             for entry in std::fs::read_dir(&folder).map_err(|error| failed(&folder, &error))?.flatten() {
                 if entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir()) {
-                    self.tighten(&entry.path(), &mut warnings).map_err(|error| failed(&entry.path(), &error))?;
+                    match self.tighten(&entry.path(), &mut warnings) {
+                        // Who works here at the same time makes and takes away files.
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        tightened => tightened.map_err(|error| failed(&entry.path(), &error))?,
+                    }
                 }
             }
         }
@@ -216,12 +224,22 @@ impl Home {
     }
 }
 
-/// Whose session a path belongs to, and which.
+/// Whose session a path belongs to, and which, wherever links on the way lead.
 fn session_at(root: &Path) -> Option<(PathBuf, SessionName)> {
+    let real = root.canonicalize();
+    let root = real.as_deref().unwrap_or(root);
     let sessions = root.parent().filter(|parent| parent.ends_with("sessions"))?;
-    let main = sessions.parent().filter(|main| main.join("config.yaml").exists())?;
+    let is_main = |main: &&Path| ["config.yaml", "identity.json"].iter().all(|file| main.join(file).exists());
+    let main = sessions.parent().filter(is_main)?;
     let name = root.file_name()?.to_str()?.parse().ok()?;
     Some((main.to_owned(), name))
+}
+
+/// Whether a text is a configuration of Loopsy's, of whatever age, or nothing yet.
+fn is_configuration(text: &str) -> bool {
+    let sections = ["server", "auth", "tls", "execution", "transfer", "discovery", "rateLimits", "aiTasks"];
+    let begins = |line: &str| sections.iter().any(|section| line.strip_prefix(section).is_some_and(|rest| rest.starts_with(':')));
+    text.trim().is_empty() || text.contains("\"auth\"") || text.lines().any(begins)
 }
 
 #[cfg(test)]
@@ -245,6 +263,16 @@ mod tests {
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert_eq!((mode(home.root()), mode(&home.config())), (0o700, 0o600));
         assert!(home.create().unwrap().is_empty());
+    }
+    #[test]
+    fn what_another_program_is_configured_with_is_not_loopsys() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        files::create_private_dir(&home.logs()).unwrap();
+        for (text, ours) in [("database: prod\n", false), ("", true), ("# ours\nserver:\n  port: 1\n", true), ("{\"auth\": {}}", true)] {
+            files::write_private(&home.config(), text.as_bytes()).unwrap();
+            assert_eq!(home.is_ours(), ours, "{text}");
+        }
     }
     #[test]
     fn what_is_not_loopsys_is_left_as_it_is() {
@@ -274,6 +302,8 @@ mod tests {
         let path = dir.path().join("sessions/worker-1");
         assert_eq!(Home::at(&path).session(), None, "nothing is configured above it");
         files::write_private(&main.config(), b"").unwrap();
+        assert_eq!(Home::at(&path).session(), None, "that could be any program's");
+        identity::load_or_create(&main).unwrap();
         let name: SessionName = "worker-1".parse().unwrap();
         let session = Home::at(&path);
         assert_eq!((session.session(), session.main()), (Some(&name), main.clone()));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_yaml::Value;
 
 use super::config::Config;
+use super::config_file::Loaded;
 use super::settings::Settings;
 use super::stamp::Stamp;
 use super::{Home, config_file};
@@ -15,38 +16,53 @@ use crate::base::sync::lock;
 /// Settings that a running daemon can't take up: what it listens on and is called, and where it logs.
 const FIXED: &[(&str, &[&str])] = &[("server", &["port", "host", "hostname"]), ("logging", &["level", "file", "maxSize", "maxFiles"])];
 
+/// What the files that a configuration is made of looked like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen([Stamp; 2]);
+
+impl Seen {
+    /// As they look now.
+    pub fn of(home: &Home) -> Self {
+        Self([Stamp::of(&home.config()), home.session().map_or_else(Stamp::default, |_| Stamp::of(&home.main().config()))])
+    }
+}
+
 /// Reads the configuration again and makes it hold.
 pub struct Reloader {
     home: Home,
     settings: Settings,
     /// What the daemon started with.
     started: Arc<Config>,
-    seen: Mutex<[Stamp; 2]>,
+    seen: Mutex<Seen>,
 }
 
 impl Reloader {
-    /// Begins with what `settings` hold now as what the daemon started with.
-    pub fn new(home: Home, settings: Settings) -> Self {
-        let seen = Mutex::new(stamp(&home));
-        Self { started: settings.get(), home, settings, seen }
+    /// Begins with what `settings` hold now as what the daemon started with: read after the file looked as `seen`, so that no
+    /// change in between is missed.
+    pub fn new(home: Home, settings: Settings, seen: Seen) -> Self {
+        Self { started: settings.get(), home, settings, seen: Mutex::new(seen) }
     }
-    /// Reads the file and makes it hold. On an error the last good configuration stays.
+    /// Reads the file and makes it hold. On an error the last good configuration stays, but for what a session shares with the
+    /// main daemon: whose trust ended there has none here, whatever is wrong with the session's own file.
     pub fn reload(&self) -> Result<Reloaded> {
-        *lock(&self.seen) = stamp(&self.home);
-        let loaded = self.settings.take_up(|| config_file::load(&self.home))?;
+        *lock(&self.seen) = Seen::of(&self.home);
+        let loaded = self.settings.take_up(|| config_file::load(&self.home)).inspect_err(|_| self.share())?;
         let restart_needed = differing(&self.started, &loaded.config);
         Ok(Reloaded { restart_needed, warnings: loaded.warnings })
     }
+    fn share(&self) {
+        let Some(main) = self.home.session().and_then(|_| config_file::load(&self.home.main()).ok()) else { return };
+        let taken_up = self.settings.take_up(|| {
+            let Config { auth, tls, discovery, .. } = main.config;
+            Ok(Loaded { config: Config { auth, tls, discovery, ..Config::clone(&self.settings.get()) }, warnings: Vec::new() })
+        });
+        drop(taken_up);
+    }
     /// Reloads if the file looks different from when it was last read; cheap enough to ask every second.
     pub fn reload_if_changed(&self) -> Option<Result<Reloaded>> {
-        let changed = *lock(&self.seen) != stamp(&self.home);
+        let changed = *lock(&self.seen) != Seen::of(&self.home);
         changed.then(|| self.reload())
     }
-}
-
-/// The files that the configuration is made of.
-fn stamp(home: &Home) -> [Stamp; 2] {
-    [Stamp::of(&home.config()), home.session().map_or_else(Stamp::default, |_| Stamp::of(&home.main().config()))]
 }
 
 /// The fixed settings that differ, as dotted names.
@@ -70,8 +86,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         files::write_private(&home.config(), text.as_bytes()).unwrap();
+        let seen = Seen::of(&home);
         let settings = Settings::new(config_file::load(&home).unwrap().config);
-        let reloader = Reloader::new(home.clone(), settings.clone());
+        let reloader = Reloader::new(home.clone(), settings.clone(), seen);
         (dir, home, settings, reloader)
     }
 

@@ -30,6 +30,8 @@ pub struct Trust {
 struct Kin {
     fleet: Fleet,
     machine: Arc<str>,
+    /// The certificate that all of them show.
+    shown: Arc<Mutex<Option<Fingerprint>>>,
 }
 
 impl Kin {
@@ -57,8 +59,12 @@ impl Trust {
     }
     /// Knows this machine's other daemons as well, by `machine`, a slash and their own names.
     pub fn with_kin(mut self, fleet: Fleet, machine: &str) -> Self {
-        self.kin = Some(Kin { fleet, machine: machine.into() });
+        self.kin = Some(Kin { fleet, machine: machine.into(), shown: Arc::default() });
         self
+    }
+    /// Notes which certificate this machine's daemons show now: only who has it gets the keys that they call each other with.
+    pub fn shows(&self, fingerprint: Fingerprint) {
+        self.kin.iter().for_each(|kin| *lock(&kin.shown) = Some(fingerprint));
     }
     /// Whether a peer is one of this machine's other daemons.
     pub fn is_kin(&self, peer: &str) -> bool {
@@ -96,6 +102,9 @@ impl Trust {
     /// # Errors
     /// `CONFIG_INVALID` where the pin can't be read: it then fits no certificate.
     pub fn pin_of(&self, peer: &str) -> Result<Option<Fingerprint>> {
+        if let Some(kin) = self.kin.as_ref().filter(|kin| kin.own(peer).is_some()) {
+            return Ok(*lock(&kin.shown));
+        }
         let (config, peer) = (self.settings.get(), machine_of(peer));
         let pin = config.tls.pinned_certs.get(peer).map(|pin| pin.parse::<Fingerprint>());
         pin.transpose().map_err(|error| {

@@ -32,10 +32,10 @@ impl Certificate {
     /// # Errors
     /// `CONFIG_INVALID` where it can't be read.
     pub fn start(home: Home, hostname: String, workers: &Workers) -> Result<Self> {
+        let seen = Mutex::new(Stamp::of(&home.certificate()));
         let first = certificate::load_or_create(&home, &hostname, clock::now())?;
         let server = tls::Server::new(first.credentials())?;
         let shown = Mutex::new(Arc::new(first));
-        let seen = Mutex::new(Stamp::of(&home.certificate()));
         let this = Self(Arc::new(Inner { home, hostname, server, shown, seen }));
         workers.spawn_until_stop("certificate", this.clone().keep());
         Ok(this)

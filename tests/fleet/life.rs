@@ -29,6 +29,11 @@ fn machine() -> Program {
 fn sessions_and_the_main_daemon_know_each_other_at_once_and_after_restarts() {
     let leo = machine();
     leo.ok(&["start"]);
+    // Of the usual ports another test may take one while nobody uses it.
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let home = leo.home().of_session(&"worker-1".parse().unwrap());
+    files::create_private_dir(home.root()).unwrap();
+    files::write_private(&home.config(), format!("server: {{port: {port}}}\n").as_bytes()).unwrap();
     let first = started(&leo, "worker-1");
     assert_eq!((&first["hostname"], &first["status"]), (&json!("leo-worker-1"), &json!("running")));
     leo.ok(&["session", "start-fleet", "--count", "2"]);
@@ -111,6 +116,19 @@ async fn a_killed_session_is_stopped_whoever_has_its_number_and_its_port() {
     stranger.kill().unwrap();
     stranger.wait().unwrap();
     drop(squatter);
+}
+
+#[test]
+fn several_who_start_the_same_session_at_once_all_find_it_running() {
+    let leo = machine();
+    let children: Vec<_> = (0..3).map(|_| leo.command(&["session", "start", "a"]).spawn().unwrap()).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let mut stopping = leo.command(&["session", "stop", "a"]).spawn().unwrap();
+    assert!(stopping.wait().unwrap().success());
+    leo.ok(&["session", "start", "a"]);
+    assert_eq!(states(&leo), [("a".into(), true)]);
 }
 
 /// known fault 32

@@ -64,6 +64,63 @@ async fn what_is_agreed_between_two_machines_holds_for_their_sessions() {
     assert!(!peers(&leo.program, &[]).iter().any(|(name, _)| name.starts_with("laptop/")));
 }
 
+/// Whoever listens where a session did is shown no key: it has not the machine's certificate.
+#[tokio::test]
+async fn who_sits_on_a_sessions_port_hears_no_key() {
+    use std::io::Read;
+
+    let Paired { kai: _kai, leo } = Paired::start();
+    let port = {
+        let told: Value = serde_json::from_str(&leo.program.ok(&["session", "start", "alice", "--json"])).unwrap();
+        u16::try_from(told["port"].as_u64().unwrap()).unwrap()
+    };
+    leo.program.ok(&["session", "stop", "alice"]);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = [0u8; 512];
+        let length = stream.read(&mut first).unwrap();
+        first[..length].to_vec()
+    });
+    let ran = leo.program.run(&["exec", "alice", "echo", "my secret"]);
+    assert!(ran.code != 0 && ran.out.is_empty(), "{ran:?}");
+    let heard = heard.join().unwrap();
+    assert_eq!(heard.first(), Some(&22), "a TLS greeting");
+    assert!(!String::from_utf8_lossy(&heard).to_lowercase().contains("bearer"));
+}
+
+/// A session whose own file can't be read, or is gone, goes on for nobody whose trust has ended.
+#[tokio::test]
+async fn a_revocation_reaches_a_session_whose_own_configuration_is_broken_or_gone() {
+    let Paired { kai, leo } = Paired::start();
+    leo.program.ok(&["session", "start-fleet", "-c", "2"]);
+    until("they are known", SOON, || knows(&peers(&kai.program, &[]), "leo/worker-2")).await;
+    assert_eq!(kai.program.ok(&["exec", "leo/worker-1", "echo", "yes"]), "yes\n");
+    let home = |name: &str| leo.program.home().of_session(&name.parse().unwrap());
+    loopsy::platform::files::write_private(&home("worker-1").config(), b"server: [").unwrap();
+    let gone = super::process(&leo.program, "worker-2");
+    std::fs::remove_dir_all(home("worker-2").root()).unwrap();
+    leo.program.ok(&["peers", "revoke", "kai"]);
+    until("the broken one refuses", SOON, || kai.program.run(&["exec", "leo/worker-1", "echo", "no"]).code != 0).await;
+    until("the other has ended", SOON, || !gone.runs()).await;
+    until("and is forgotten", SOON, || !peers(&leo.program, &[]).iter().any(|(name, _)| name == "leo/worker-2")).await;
+}
+
+/// What another machine calls itself is nothing that it takes from this one's sessions.
+#[test]
+fn a_session_is_meant_before_whoever_calls_himself_so() {
+    let kai = crate::support::node::Node::start("worker-1", json!({}));
+    let leo = crate::support::node::Node::start("leo", json!({}));
+    crate::support::pairing::by_program(&kai.program, &leo.program, &kai.address().to_string());
+    leo.program.ok(&["peers", "rename", "worker-1", "kai"]);
+    leo.program.ok(&["session", "start", "worker-1"]);
+    leo.program.ok(&["--session", "worker-1", "context", "set", "who", "leo's own"]);
+    assert_eq!(leo.program.ok(&["context", "get", "who", "--peer", "worker-1"]).trim(), "leo's own");
+    for own in [&["peers", "rename", "kai", "leo"][..], &["peers", "add", "127.0.0.9", "1", "--name", "leo", "-k", "0123456789abcdef"]] {
+        assert!(leo.program.fails(own, 2).contains("this machine's own"));
+    }
+}
+
 /// Sessions show the main daemon's certificate, by which other machines know all of them, and take up the one that follows it.
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_by_the_sessions_too() {

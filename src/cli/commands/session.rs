@@ -70,8 +70,10 @@ fn report(session: &Session, done: &SessionsDone, now: &str, nothing: &str) -> R
 
 fn stop_one(session: &Session, name: &str) -> Result<ExitCode> {
     let home = fleet::named(&session.home, name)?;
-    let running =
-        Instance::running(&home).ok_or_else(|| Error { message: format!("session {name} is not running"), hint: None, ..not_running() })?;
+    let running = Instance::running(&home).ok_or_else(|| {
+        Error { message: format!("session {name} is not running"), ..not_running() }
+            .hint(format!("Start it with: {}", home.command("start")))
+    })?;
     stop::end(&home, &running)?;
     session.console.done(&fleet::find(&session.home, name)?, format!("Session {name} is stopped"))?;
     Ok(ExitCode::SUCCESS)

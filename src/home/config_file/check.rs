@@ -8,7 +8,7 @@ use super::super::config::{Config, ManualPeer};
 use super::{patch, wrong};
 use crate::base::hash::is_sha256;
 use crate::base::secret::Secret;
-use crate::base::{Result, id, text};
+use crate::base::{Result, id, kin, text};
 
 /// Keys of the Node version that mean nothing here and are no mistake.
 const NODE_KEYS: &[&str] = &["server.dataDir", "server.nodeId"];
@@ -49,6 +49,16 @@ pub fn warnings(value: &Value, config: &Config) -> Vec<String> {
         } else if let Err(error) = id::check_name("peer", name) {
             found.push(format!("auth.allowedKeys: {error}"));
         }
+    }
+    let of_peers = [
+        ("auth.permissions", Vec::from_iter(config.auth.permissions.keys())),
+        ("tls.pinnedCerts", config.tls.pinned_certs.keys().collect()),
+    ];
+    for (map, names) in of_peers {
+        let sessions = names.into_iter().filter(|name| kin::session_of(name).is_some());
+        found.extend(
+            sessions.map(|name| format!("{map}.{name}: has no effect; what is said of {} holds for its sessions", kin::machine_of(name))),
+        );
     }
     found.extend(shared_keys(config));
     for (name, pin) in &config.tls.pinned_certs {

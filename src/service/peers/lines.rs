@@ -92,6 +92,9 @@ impl Peers {
         if let Some(pin) = name.map(|name| self.0.trust.pin_of(name)).transpose()?.flatten() {
             return Ok(Security::Pinned(pin));
         }
+        if let Some(name) = name.filter(|name| self.0.trust.is_kin(name)) {
+            return Err(Error::new(Code::PeerOffline, format!("this daemon has no certificate yet by which it would know {name}")));
+        }
         if name.is_some_and(|name| config.tls.allows_plaintext(machine_of(name))) {
             return Ok(Security::Plaintext);
         }

@@ -30,7 +30,7 @@ use crate::api::peers::{Peer, PeerAdd, PeerRemoved, PeerState};
 use crate::base::kin::machine_of;
 use crate::base::sync::lock;
 use crate::base::workers::{Workers, blocking};
-use crate::base::{Code, Error, Result, id};
+use crate::base::{Code, Error, Result, clock, id};
 use crate::home::config::ManualPeer;
 use crate::home::config_file::Document;
 use crate::home::fleet::{Fleet, Roster};
@@ -184,9 +184,10 @@ impl Peers {
         let pin = peer.name.as_deref().and_then(|name| self.0.trust.pin_of(name).ok().flatten());
         peer.fingerprint = pin.map(|pin| pin.to_string());
         peer.trusted = peer.name.as_deref().is_some_and(|name| self.0.trust.key_for(name).is_some());
-        // This machine's own daemons need none: what they say does not leave it.
-        let is_kin = peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name));
-        peer.tls = (peer.trusted && !is_kin).then_some(pin.is_some());
+        peer.tls = peer.trusted.then_some(pin.is_some());
+        if peer.status == PeerState::Online && peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name)) {
+            peer.last_seen = clock::now();
+        }
         peer.permissions = peer.name.as_deref().filter(|_| peer.trusted).map(|name| self.0.trust.permissions_of(name));
     }
 
@@ -231,6 +232,7 @@ impl Peers {
         let address = Address::new(&op.address, op.port)?;
         let hostname = op.hostname.as_deref().map(|name| id::check_peer_name("hostname", name)).transpose()?;
         let mut name = op.name.as_deref().map(|name| id::check_peer_name("name", name)).transpose()?.map(str::to_owned);
+        name.iter().try_for_each(|name| self.refuse_own_name(name))?;
         if let Some(node_id) = op.node_id.as_deref().filter(|id| !id::is_node_id(id)) {
             return Err(Error::invalid(format!("nodeId: {node_id:?} is not a node id")));
         }
@@ -243,7 +245,9 @@ impl Peers {
                 let identity = health::limited(link.call(&IdentityGet {}))
                     .await
                     .map_err(|error| error.hint("Give it a name, so that its key can be stored before it answers: --name"))?;
-                name = Some(id::to_name(&identity.hostname));
+                let own = id::to_name(&identity.hostname);
+                self.refuse_own_name(&own).map_err(|error| error.hint("Give it another name: --name"))?;
+                name = Some(own);
             }
         }
         let known = lock(&self.0.registry).at(&address).and_then(|peer| peer.name.clone());
@@ -262,6 +266,8 @@ impl Peers {
         self.save().await?;
         // Whether it answers now does not matter: the entry stands, and is asked again.
         let _ = self.check(&address).await;
+        // One that is known already may have become trusted by this, and tells of its sessions.
+        let _ = self.introduce(&address).await;
         self.0.check.notify_one();
         self.resolve(&address.to_string())
     }
@@ -315,6 +321,7 @@ impl Peers {
     /// Gives a machine another name; its key, pin and permissions go with it.
     pub async fn rename(&self, node_id: &str, name: String) -> Result<Peer> {
         id::check_peer_name("name", &name)?;
+        self.refuse_own_name(&name)?;
         let peer = self.resolve(node_id)?;
         Self::refuse_session(&peer)?;
         if lock(&self.0.registry).by_id(&peer.node_id).is_none() {
@@ -345,6 +352,14 @@ impl Peers {
         }
         self.save().await?;
         self.row(&peer.node_id)
+    }
+
+    /// This machine's own name is before the slash of its sessions' names, and no other's.
+    fn refuse_own_name(&self, name: &str) -> Result<()> {
+        if name.eq_ignore_ascii_case(&self.0.machine) {
+            return Err(Error::invalid(format!("name: {name} is this machine's own")).hint("Choose another name."));
+        }
+        Ok(())
     }
 
     /// Changes the configuration, which holds at once.
@@ -419,6 +434,9 @@ impl Peers {
             if peer.trusted {
                 return Ok(peer);
             }
+        }
+        if self.0.trust.is_kin(name) {
+            return Err(Error::new(Code::PeerOffline, format!("{name} has not run since the registry of the sessions was made")));
         }
         if by_name.is_some_and(|peer| is_other(&peer)) {
             return Err(Error::new(Code::PeerNotFound, format!("{name} is another machine now")));

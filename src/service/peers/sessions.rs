@@ -15,8 +15,9 @@ use crate::api::node::{Identity, SessionIdentity};
 use crate::api::peers::{Peer, PeerState};
 use crate::base::kin::{self, MAIN, SessionName, machine_of};
 use crate::base::sync::lock;
+use crate::base::text::claimed_name;
 use crate::base::{Code, Error, Result, clock, id};
-use crate::home::fleet::Roster;
+use crate::home::fleet::{Member, Roster};
 use crate::home::stamp::Stamp;
 use crate::net::Address;
 
@@ -46,14 +47,20 @@ impl Registry {
             return;
         }
         let Some(host) = self.by_name(machine).cloned() else { return };
-        let is_it = |peer: &Peer| peer.name.as_deref() == Some(&label) || peer.name.is_none() && peer.node_id == session.node_id;
-        let at = self.peers.iter().position(is_it).unwrap_or_else(|| {
+        // A row that the owner entered is only where it was entered for.
+        let is_there = |peer: &Peer| peer.name.is_none() && peer.node_id == session.node_id && peer.address == host.address;
+        let at = self.peers.iter().position(|peer| peer.name.as_deref() == Some(&label) || is_there(peer));
+        let known = self.peers.iter().filter(|peer| peer.name.as_deref().is_some_and(|name| is_session_of(name, machine))).count();
+        if at.is_none() && known >= MOST {
+            return;
+        }
+        let at = at.unwrap_or_else(|| {
             self.peers.push(Peer::unknown(&host.address, session.port));
             self.peers.len() - 1
         });
         let row = &mut self.peers[at];
         row.node_id.clone_from(&session.node_id);
-        row.hostname = format!("{}-{name}", host.hostname);
+        row.hostname = session.hostname.as_deref().map_or_else(|| format!("{}-{name}", host.hostname), claimed_name);
         row.address.clone_from(&host.address);
         row.port = session.port;
         (row.platform, row.version, row.capabilities) = (host.platform, host.version, host.capabilities);
@@ -95,6 +102,18 @@ impl Registry {
             has_come |= row.status == PeerState::Online && was != PeerState::Online;
         }
         has_come
+    }
+
+    /// The daemon of this machine that is meant, by its session's name or its host name: what other machines call themselves
+    /// comes after, what the owner calls them before.
+    pub(super) fn own(&self, wanted: &str, machine: &str) -> Option<&Peer> {
+        let is_named = |peer: &Peer, name: &str| peer.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
+        if self.peers.iter().any(|peer| is_named(peer, wanted)) {
+            return None;
+        }
+        let label = kin::label(machine, wanted);
+        let is_own = |peer: &Peer| peer.name.as_deref().is_some_and(|name| is_session_of(name, machine));
+        self.peers.iter().find(|peer| is_named(peer, &label) || is_own(peer) && peer.hostname.eq_ignore_ascii_case(wanted))
     }
 
     /// Takes the main daemon's rows in place of its own; where that one does not `watch` them, keeps its own view of who is there.
@@ -175,29 +194,48 @@ impl Peers {
         let roster = self.0.fleet.roster().filter(|_| !self.0.fleet.is_session());
         let sessions = roster.map(|roster| {
             let sessions = roster.members.iter().filter(|(name, _)| *name != MAIN);
-            sessions
-                .map(|(name, member)| SessionIdentity { name: name.clone(), node_id: member.node_id.clone(), port: member.port })
-                .collect()
+            let told = |(name, member): (&String, &Member)| SessionIdentity {
+                name: name.clone(),
+                node_id: member.node_id.clone(),
+                port: member.port,
+                hostname: Some(member.hostname.clone()),
+            };
+            sessions.map(told).collect()
         });
         Identity { sessions, ..self.0.identity.clone() }
     }
 
     /// Takes in what a machine says of its sessions, or a session of itself.
     pub(super) fn hear_of_sessions(&self, machine: &str, theirs: &Identity) {
-        if kin::session_of(machine).is_some() {
+        if kin::session_of(machine).is_some() || machine == self.0.machine {
             return;
         }
         let own = self.0.identity.node_id.as_str();
         let mut registry = lock(&self.0.registry);
+        let before = registry.peers.clone();
         if let Some(sessions) = &theirs.sessions {
             registry.told_of(machine, sessions, own);
         }
         if let Some(name) = &theirs.session {
-            let session = SessionIdentity { name: name.clone(), node_id: theirs.node_id.clone(), port: theirs.port };
+            let session = SessionIdentity {
+                name: name.clone(),
+                node_id: theirs.node_id.clone(),
+                port: theirs.port,
+                hostname: Some(theirs.hostname.clone()),
+            };
             registry.told_of_one(machine, &session, own);
         }
+        let has_changed = registry.peers != before;
         drop(registry);
-        self.0.check.notify_one();
+        if has_changed {
+            self.0.check.notify_one();
+            let peers = self.clone();
+            self.0.workers.spawn("keeping sessions", async move {
+                if let Err(error) = peers.save().await {
+                    tracing::warn!(%error, "the sessions of another machine could not be kept");
+                }
+            });
+        }
     }
 
     /// Tells other machines of this one's sessions whenever they have changed, until dropped.
@@ -246,7 +284,9 @@ impl Peers {
         let registry = lock(&self.0.registry);
         let rows = registry.peers.iter().filter_map(|peer| {
             let is_kin = peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name));
-            Some((Address::new(&peer.address, peer.port).ok()?, !is_kin && !is_watched_for))
+            // What the main daemon says of one that this one found silent need not be true from here.
+            let is_watched = !(is_kin || is_watched_for && peer.status == PeerState::Online);
+            Some((Address::new(&peer.address, peer.port).ok()?, is_watched))
         });
         rows.collect()
     }
@@ -263,10 +303,26 @@ mod tests {
         registry
     }
     fn session(name: &str, id: &str, port: u16) -> SessionIdentity {
-        SessionIdentity { name: name.into(), node_id: id.into(), port }
+        SessionIdentity { name: name.into(), node_id: id.into(), port, hostname: None }
     }
     fn names(registry: &Registry) -> Vec<&str> {
         registry.peers.iter().filter_map(|peer| peer.name.as_deref()).collect()
+    }
+
+    #[test]
+    fn own_sessions_come_after_names_that_the_owner_gave_and_before_those_that_others_claim() {
+        let mut registry = registry();
+        let own = |name: &str, hostname: &str| Peer {
+            name: Some(format!("mia/{name}")),
+            hostname: hostname.into(),
+            ..Peer::unknown("127.0.0.1", 1)
+        };
+        registry.peers.extend([own("kai", "mia-kai"), own("kai-laptop", "mia-w"), own("main", "mia")]);
+        let meant = |wanted: &str| registry.own(wanted, "mia").and_then(|peer| peer.name.clone());
+        assert_eq!(meant("kai"), None, "a peer has that name");
+        assert_eq!(meant("kai-laptop").as_deref(), Some("mia/kai-laptop"), "a peer claims that name");
+        assert_eq!(meant("mia-w").as_deref(), Some("mia/kai-laptop"));
+        assert_eq!((meant("main").as_deref(), meant("nobody")), (Some("mia/main"), None));
     }
 
     #[test]
@@ -308,6 +364,8 @@ mod tests {
         assert_eq!(registry.resolve("leo").unwrap().node_id, "id-leo");
         let flood: Vec<_> = (0..10_000).map(|at| session(&format!("w{at}"), &format!("i{at}"), 1)).collect();
         registry.told_of("kai", &flood, "me");
+        assert_eq!(registry.peers.len(), 2 + MOST);
+        registry.told_of_one("kai", &session("one-more", "id-more", 1), "me");
         assert_eq!(registry.peers.len(), 2 + MOST);
         registry.told_of("nobody", &flood[9000..9001], "me");
         assert_eq!(registry.peers.len(), 2 + MOST);

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::Peers;
 use super::registry::{Registry, manual_id};
 use crate::api::peers::{Peer, PeerState};
-use crate::base::kin;
 use crate::base::sync::lock;
 use crate::base::{Code, Result, clock};
 use crate::net::Address;
@@ -149,8 +148,7 @@ impl Peers {
         self.look_around();
         let (error, known) = {
             let registry = lock(&self.0.registry);
-            let own = || registry.resolve(&kin::label(&self.0.machine, reference.trim()));
-            match registry.resolve(reference).or_else(|error| own().map_err(|_| error)) {
+            match registry.own(reference.trim(), &self.0.machine).map_or_else(|| registry.resolve(reference), Ok) {
                 Ok(peer) => {
                     let mut peer = peer.clone();
                     self.complete(&mut peer);
