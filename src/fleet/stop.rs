@@ -9,6 +9,7 @@ use crate::client::local;
 use crate::home::Home;
 use crate::home::instance::{Instance, Running};
 use crate::net::Network;
+use crate::platform::pid;
 
 /// How long the daemon has to say that it will end.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -42,8 +43,13 @@ pub(super) fn gone_within(home: &Home, limit: Duration) -> Option<Result<()>> {
 }
 
 fn wait_until_gone(home: &Home, running: &Running) -> Result<()> {
-    gone_within(home, PATIENCE).unwrap_or_else(|| {
+    let gone = gone_within(home, PATIENCE).unwrap_or_else(|| {
         Err(Error::new(Code::Internal, format!("the daemon (process {}) has not ended after {} seconds", running.pid, PATIENCE.as_secs()))
             .hint(format!("See what it does with: loopsy logs --daemon; end it with: kill -9 {}", running.pid)))
-    })
+    });
+    // It let go of its lock as one of its last acts.
+    if let (Ok(()), Some(started)) = (&gone, running.started) {
+        pid::wait_for_end(running.pid, started, PATIENCE);
+    }
+    gone
 }

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use std::io;
+use std::time::Duration;
 
 #[cfg(windows)]
 mod windows;
@@ -65,6 +66,24 @@ pub fn terminate(pid: u32, started: u64) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Waits until a process has ended, if it is still the one that was started then; at most so long. Blocks.
+#[cfg(target_os = "linux")]
+pub fn wait_for_end(pid: u32, started: u64, limit: Duration) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let Ok(held) = pidfd_open(number, PidfdFlags::empty()) else { return };
+    let Ok(limit) = Timespec::try_from(limit) else { return };
+    if process_start_time(pid) == Some(started) {
+        // A wait that fails is a wait that is over.
+        let _ = poll(&mut [PollFd::new(&held, PollFlags::IN)], Some(&limit));
+    }
+}
+
+/// Would wait until a process has ended; this system offers nothing for that, and its lock was let go of before.
+#[cfg(not(target_os = "linux"))]
+pub fn wait_for_end(_pid: u32, _started: u64, _limit: Duration) {}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -80,5 +99,20 @@ mod tests {
         assert_eq!(process_start_time(child.id()), None);
         assert!(!terminate(child.id(), started).unwrap());
         assert!(!terminate(u32::MAX, 0).unwrap() && !terminate(0, 0).unwrap());
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_waited_for_and_a_strangers_is_not() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let started = process_start_time(child.id()).unwrap();
+        let long = Duration::from_secs(60);
+        for (pid, started) in [(child.id(), started + 1), (u32::MAX, 0), (0, 0)] {
+            wait_for_end(pid, started, long);
+        }
+        wait_for_end(child.id(), started, Duration::ZERO);
+        assert!(child.try_wait().unwrap().is_none());
+        assert!(terminate(child.id(), started).unwrap());
+        wait_for_end(child.id(), started, long);
+        assert!(child.try_wait().unwrap().is_some());
     }
 }

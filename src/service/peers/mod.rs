@@ -265,9 +265,10 @@ impl Peers {
         lock(&self.0.registry).enter(&address, op.node_id.as_deref(), hostname, name.as_deref());
         self.save().await?;
         // Whether it answers now does not matter: the entry stands, and is asked again.
-        let _ = self.check(&address).await;
-        // One that is known already may have become trusted by this, and tells of its sessions.
-        let _ = self.introduce(&address).await;
+        if self.check(&address).await.is_ok() {
+            // One that was known may be trusted only since now, and tells of its sessions then.
+            let _ = self.introduce(&address).await;
+        }
         self.0.check.notify_one();
         self.resolve(&address.to_string())
     }
@@ -352,14 +353,6 @@ impl Peers {
         }
         self.save().await?;
         self.row(&peer.node_id)
-    }
-
-    /// This machine's own name is before the slash of its sessions' names, and no other's.
-    fn refuse_own_name(&self, name: &str) -> Result<()> {
-        if name.eq_ignore_ascii_case(&self.0.machine) {
-            return Err(Error::invalid(format!("name: {name} is this machine's own")).hint("Choose another name."));
-        }
-        Ok(())
     }
 
     /// Changes the configuration, which holds at once.

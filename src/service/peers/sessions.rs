@@ -10,9 +10,9 @@ use futures_util::stream::{self, StreamExt};
 
 use super::Peers;
 use super::registry::Registry;
-use crate::api::Caller;
 use crate::api::node::{Identity, SessionIdentity};
 use crate::api::peers::{Peer, PeerState};
+use crate::api::{Caller, fleet};
 use crate::base::kin::{self, MAIN, SessionName, machine_of};
 use crate::base::sync::lock;
 use crate::base::text::claimed_name;
@@ -22,7 +22,7 @@ use crate::home::stamp::Stamp;
 use crate::net::Address;
 
 /// Sessions that one machine may have here; what it tells beyond them is not taken in.
-const MOST: usize = 256;
+const MOST: usize = fleet::MOST as usize;
 /// How long changes are gathered before other machines are told of them.
 const GATHER: Duration = Duration::from_millis(500);
 /// Machines that are told at once.
@@ -275,6 +275,14 @@ impl Peers {
             }
             None => Ok(()),
         }
+    }
+
+    /// This machine's own name is before the slash of its sessions' names, and no other's.
+    pub(super) fn refuse_own_name(&self, name: &str) -> Result<()> {
+        if name.eq_ignore_ascii_case(&self.0.machine) {
+            return Err(Error::invalid(format!("name: {name} is this machine's own")).hint("Choose another name."));
+        }
+        Ok(())
     }
 
     /// Every address, and whether it is this daemon's to watch: not those of this machine's own daemons, and none where the
