@@ -73,6 +73,11 @@ pub fn session_of(peer: &str) -> Option<&str> {
     peer.split_once('/').map(|(_, session)| session)
 }
 
+/// The session that a peer is, if it is one of this machine's.
+pub fn session_at<'a>(peer: &'a str, machine: &str) -> Option<&'a str> {
+    session_of(peer).filter(|_| machine_of(peer) == machine)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +141,9 @@ mod tests {
         assert_eq!((machine_of("kai/worker-1"), session_of("kai/worker-1")), ("kai", Some("worker-1")));
         assert_eq!((machine_of("kai"), session_of("kai")), ("kai", None));
         assert_eq!(label("kai", "worker-1"), "kai/worker-1");
+        assert_eq!(
+            (session_at("kai/worker-1", "kai"), session_at("kai/worker-1", "leo"), session_at("kai", "kai")),
+            (Some("worker-1"), None, None)
+        );
     }
 }

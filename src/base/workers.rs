@@ -68,6 +68,16 @@ impl Drop for Leave {
     }
 }
 
+/// Runs what waits, on this thread, outside of any runtime. Work that is still under way on other threads afterwards is left
+/// to the process's end.
+pub fn wait<T>(work: impl Future<Output = super::Result<T>>) -> super::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| super::Error::internal("the runtime can't be started", error))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}
+
 /// Runs blocking work on the runtime's blocking threads. A panic inside becomes an internal error.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> super::Result<T> {
     #[expect(clippy::disallowed_methods, reason = "this is the place that the ban sends everybody to")]

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::app::Global;
 use super::console::Console;
-use crate::base::{Error, Result};
+use crate::base::{Result, workers};
 use crate::client::{Link, local};
 use crate::fleet;
 use crate::home::Home;
@@ -34,12 +34,8 @@ impl Session {
     pub fn link(&self) -> Result<Link> {
         local::link(&self.home, &Network::Sockets)
     }
-    /// Runs what waits, on this thread. Work that is still under way on other threads afterwards is left to the process's end.
+    /// Runs what waits, as [`workers::wait`] does.
     pub fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Error::internal("the runtime can't be started", error))?;
-        let result = runtime.block_on(work);
-        runtime.shutdown_background();
-        result
+        workers::wait(work)
     }
 }

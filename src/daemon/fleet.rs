@@ -100,18 +100,23 @@ impl Daemon {
         blocking(move || program(&home, &arguments)).await?
     }
 
-    /// Looks at what this machine's daemons share: who runs, what the main one knows, the certificate.
-    pub(super) async fn look_at_fleet(&self) {
-        let failed = |error: &Error| tracing::warn!(%error, "the registry of the sessions could not be changed");
+    /// Makes the registry say what is true, as far as that is this daemon's to do. Looking is cheap; changing is not.
+    async fn look_after_registry(&self) -> Result<()> {
         if self.fleet.lacks(&self.member) {
             let (fleet, member) = (self.fleet.clone(), self.member.clone());
-            let entered = blocking(move || fleet.enter(&member)).await.and_then(|done| done);
-            let _ = entered.inspect_err(failed);
+            blocking(move || fleet.enter(&member)).await??;
         }
-        if self.fleet.has_dead().inspect_err(failed).unwrap_or(false) {
+        if self.fleet.has_dead()? {
             let fleet = self.fleet.clone();
-            let buried = blocking(move || fleet.bury()).await.and_then(|done| done);
-            let _ = buried.inspect_err(failed);
+            blocking(move || fleet.bury()).await??;
+        }
+        Ok(())
+    }
+
+    /// Looks at what this machine's daemons share: who runs, what the main one knows, the certificate.
+    pub(super) async fn look_at_fleet(&self) {
+        if let Err(error) = self.look_after_registry().await {
+            tracing::warn!(%error, "the registry of the sessions could not be changed");
         }
         self.certificate.look_if_changed().await;
         self.trust.shows(self.certificate.fingerprint());

@@ -17,7 +17,6 @@ mod transfer;
 
 pub use node::BUILD;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -46,6 +45,7 @@ pub struct Daemon {
     settings: Settings,
     reloader: Reloader,
     identity: Identity,
+    /// The data directory, where what arrives too early is put aside.
     home: Home,
     trust: Trust,
     /// This machine's daemons, and what they are to know of this one.
@@ -64,8 +64,6 @@ pub struct Daemon {
     transfer: Transfer,
     /// Simulations have none.
     discovery: Option<Discovery>,
-    /// The data directory, where what arrives too early is put aside.
-    private: PathBuf,
     /// Where forwarded sockets run.
     connections: Workers,
     /// Is cancelled when somebody asks for the end.

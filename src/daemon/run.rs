@@ -96,9 +96,12 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         sessions: None,
     };
     let fleet = Fleet::open(&home);
-    // It is known to the others before it runs, and has their keys then.
+    // It is known to the others before it runs, and has their keys then; and takes none for running that was killed.
     let mut member = Member { node_id: node_id.clone(), hostname: hostname.clone(), port, running: None };
     fleet.enter(&member)?;
+    if fleet.has_dead()? {
+        fleet.bury()?;
+    }
 
     let (accepting, connections, services) = (Workers::default(), Workers::default(), Workers::default());
     let (store, announcing, log) = (Workers::default(), Workers::default(), Workers::default());
@@ -158,7 +161,6 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         tasks,
         transfer,
         discovery,
-        private: home.root().to_owned(),
         connections: connections.clone(),
         ending: ending.clone(),
         openapi: openapi::document(&routes.descriptions()),
@@ -221,9 +223,6 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         instance.announce(running)?;
     }
     fleet.enter(&member)?;
-    if fleet.has_dead()? {
-        fleet.bury()?;
-    }
     let ready = Ready { event: "ready".into(), pid: std::process::id(), port, node_id, warnings };
     Ok(Running { daemon, ready, accepting, connections, services, store, discovery: announcing, log, instance })
 }

@@ -13,6 +13,7 @@ use crate::api::peers::DEFAULT_PORT;
 use crate::base::error::io_words;
 use crate::base::kin::SessionName;
 use crate::base::{Code, Error, Result};
+use crate::home::config::Server;
 use crate::home::fleet::{Fleet, Member, hold};
 use crate::home::instance::Instance;
 use crate::home::{Home, config_file, identity};
@@ -100,11 +101,11 @@ fn look(home: &Home, fleet: &Fleet) -> Session {
 /// Where none can be made: no configuration, a folder that can't be written.
 pub fn start(home: &Home, names: &[SessionName]) -> Result<SessionsDone> {
     let main = home.main();
-    config_file::load(&main)?;
+    let server = config_file::load(&main)?.config.server;
     let homes: Vec<Home> = names.iter().map(|name| main.of_session(name)).collect();
-    furnish(&main, &homes, false)?;
-    enter_main(&main)?;
-    Ok(each(&main, &homes, STARTS, |session| start_one(&main, session)))
+    furnish(&main, &server, &homes, false)?;
+    enter_main(&main, &server)?;
+    Ok(each(&main, &homes, STARTS, |session| start_one(&main, &server, session)))
 }
 
 /// Stops all sessions that run, at once. Blocks.
@@ -145,19 +146,18 @@ fn each(main: &Home, sessions: &[Home], at_once: usize, work: impl Fn(&Home) -> 
 }
 
 /// Enters the main daemon, which has not entered itself where these are the first sessions: they are to know it at once.
-fn enter_main(main: &Home) -> Result<()> {
-    let config = config_file::load(main)?.config;
+fn enter_main(main: &Home, server: &Server) -> Result<()> {
     let running = Instance::running(main);
     let member = Member {
         node_id: identity::load_or_create(main)?.0,
-        hostname: config.server.hostname.unwrap_or_else(host::hostname),
-        port: running.as_ref().map_or(config.server.port, |running| running.address.port()),
+        hostname: server.hostname.clone().unwrap_or_else(host::hostname),
+        port: running.as_ref().map_or(server.port, |running| running.address.port()),
         running,
     };
     Fleet::open(main).found(&member)
 }
 
-fn start_one(main: &Home, session: &Home) -> Result<()> {
+fn start_one(main: &Home, server: &Server, session: &Home) -> Result<()> {
     let (begun, mut ports) = (Instant::now(), 0);
     loop {
         if Instance::running(session).is_some() {
@@ -167,7 +167,7 @@ fn start_one(main: &Home, session: &Home) -> Result<()> {
             Ok(_) => return Ok(()),
             // Where another program has its port by now it gets another: nobody knows a session by that alone.
             Err(error) if error.message.contains("can't be listened on") && ports < PORTS => {
-                furnish(main, std::slice::from_ref(session), true)?;
+                furnish(main, server, std::slice::from_ref(session), true)?;
                 ports += 1;
             }
             // Somebody else starts it at this moment, or it is about to end.
@@ -179,16 +179,15 @@ fn start_one(main: &Home, session: &Home) -> Result<()> {
     }
 }
 
-/// Makes what is missing of sessions' data directories, each with a port that nothing uses and no other session has; where
-/// `anew`, gives them other ports.
-fn furnish(main: &Home, sessions: &[Home], anew: bool) -> Result<()> {
+/// Makes what is missing of sessions' data directories, each with a port that nothing uses and no other session has, nor the
+/// main daemon, whose place is `server`; where `anew`, gives them other ports.
+fn furnish(main: &Home, server: &Server, sessions: &[Home], anew: bool) -> Result<()> {
     if !anew && sessions.iter().all(|session| session.config().is_file()) {
         return Ok(());
     }
-    let config = config_file::load(main)?.config;
     let _held = hold(main)?;
     let known: BTreeSet<u16> = homes(main)?.iter().filter_map(|home| Some(config_file::load(home).ok()?.config.server.port)).collect();
-    let is_free = |port: &u16| *port != config.server.port && !known.contains(port) && net::is_free(&config.server.host, *port);
+    let is_free = |port: &u16| *port != server.port && !known.contains(port) && net::is_free(&server.host, *port);
     let mut free = (DEFAULT_PORT + 1..=u16::MAX).filter(is_free);
     for session in sessions {
         if !anew && session.config().is_file() {
@@ -218,6 +217,9 @@ mod tests {
         files::write_private(&main.config(), b"server: {host: 127.0.0.1}\nauth: {apiKey: k}\n").unwrap();
         (dir, main)
     }
+    fn server(main: &Home) -> Server {
+        config_file::load(main).unwrap().config.server
+    }
     fn homes_of(main: &Home, names: &[&str]) -> Vec<Home> {
         names.iter().map(|name| main.of_session(&name.parse().unwrap())).collect()
     }
@@ -228,14 +230,14 @@ mod tests {
         let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         assert!(!net::is_free("127.0.0.1", taken.local_addr().unwrap().port()));
         let sessions = homes_of(&main, &["a", "b", "worker-10", "worker-9"]);
-        furnish(&main, &sessions[..2], false).unwrap();
+        furnish(&main, &server(&main), &sessions[..2], false).unwrap();
         let port = |home: &Home| config_file::load(home).unwrap().config.server.port;
         let first: Vec<u16> = sessions[..2].iter().map(port).collect();
         assert!(first.iter().all(|port| *port > DEFAULT_PORT) && first[0] != first[1]);
-        furnish(&main, &sessions, false).unwrap();
+        furnish(&main, &server(&main), &sessions, false).unwrap();
         assert_eq!(sessions[..2].iter().map(port).collect::<Vec<_>>(), first);
         assert_eq!(sessions.iter().map(port).collect::<BTreeSet<_>>().len(), 4);
-        furnish(&main, &sessions[..1], true).unwrap();
+        furnish(&main, &server(&main), &sessions[..1], true).unwrap();
         assert!(!first.contains(&port(&sessions[0])));
         let names: Vec<String> = survey(&main).unwrap().into_iter().map(|session| session.name).collect();
         assert_eq!(names, ["a", "b", "worker-9", "worker-10"]);
@@ -246,7 +248,7 @@ mod tests {
     fn a_session_whose_port_and_number_others_have_is_stopped() {
         let (_dir, main) = machine();
         let sessions = homes_of(&main, &["worker-1"]);
-        furnish(&main, &sessions, false).unwrap();
+        furnish(&main, &server(&main), &sessions, false).unwrap();
         let other = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let text = format!("server: {{port: {}}}\n", other.local_addr().unwrap().port());
         files::write_private(&sessions[0].config(), text.as_bytes()).unwrap();

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::api::node::DaemonStop;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Result, workers};
 use crate::client::local;
 use crate::home::Home;
 use crate::home::instance::{Instance, Running};
@@ -19,9 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Asks a daemon to end, over the API or else with a signal to the process that is certainly it, and waits for that. Blocks.
 pub fn end(home: &Home, running: &Running) -> Result<()> {
     let asked = local::link(home, &Network::Sockets).and_then(|link| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Error::internal("the runtime can't be started", error))?;
-        runtime.block_on(async {
+        workers::wait(async {
             let answer = tokio::time::timeout(ANSWER, link.call(&DaemonStop {})).await;
             answer.unwrap_or_else(|_| Err(Error::new(Code::Internal, "the daemon does not answer")))
         })

@@ -57,10 +57,6 @@ impl Roster {
         // No name has a slash in it.
         Secret::new(hash::hex(hmac::sign(&key, format!("loopsy fleet/{from}/{to}").as_bytes()).as_ref()))
     }
-    /// The daemons that run, as the registry knows it.
-    pub fn running(&self) -> impl Iterator<Item = (&String, &Member)> {
-        self.members.iter().filter(|(_, member)| member.running.is_some())
-    }
 }
 
 /// A daemon's view of its machine's registry. Clones are the same.
@@ -126,9 +122,9 @@ impl Fleet {
     }
     /// Whether the registry lacks what is true of this daemon. A main daemon without sessions needs none.
     pub fn lacks(&self, member: &Member) -> bool {
-        let is_broken = lock(&self.0.seen).is_broken;
-        match self.roster() {
-            _ if is_broken => true,
+        let seen = lock(&self.0.seen);
+        match &seen.roster {
+            _ if seen.is_broken => true,
             Some(roster) => roster.members.get(self.me()) != Some(member),
             None => self.is_session(),
         }
@@ -309,7 +305,11 @@ mod tests {
         assert!(fleets[0].has_dead().unwrap() && !fleets[2].has_dead().unwrap());
         fleets[0].bury().unwrap();
         assert!(!fleets[0].has_dead().unwrap());
-        let marked = |fleet: &Fleet| fleet.roster().unwrap().running().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let marked = |fleet: &Fleet| {
+            let roster = fleet.roster().unwrap();
+            let running = roster.members.iter().filter(|(_, member)| member.running.is_some());
+            running.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+        };
         assert_eq!(marked(&fleets[0]), ["worker-1", "worker-3"], "worker-2 holds no lock, whatever its mark says");
         drop(fleets);
         drop(instances);

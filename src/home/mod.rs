@@ -178,10 +178,8 @@ impl Home {
     /// Whether the directory is Loopsy's: it is not there yet, is empty, or holds something of Loopsy's.
     pub fn is_ours(&self) -> bool {
         // Many programs have a config.yaml, and folders for logs and certificates.
-        let own = [self.identity(), self.context(), self.daemon_lock(), self.pid_file(), self.audit_log(), self.certificate_lock()];
-        let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
-        own[..5].iter().any(is_there)
-            || self.session.is_none() && is_there(&own[5])
+        let own = [self.identity(), self.context(), self.daemon_lock(), self.pid_file(), self.audit_log(), self.root.join("tls/lock")];
+        own.iter().any(|path| path.symlink_metadata().is_ok())
             || std::fs::read(self.config()).is_ok_and(|text| is_configuration(&String::from_utf8_lossy(&text)))
             || std::fs::read_dir(&self.root).map_or_else(|_| !self.root.exists(), |mut entries| entries.next().is_none())
     }

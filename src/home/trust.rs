@@ -37,7 +37,7 @@ struct Kin {
 impl Kin {
     /// The name of one of this machine's daemons without the machine's, where a peer is one.
     fn own<'a>(&self, peer: &'a str) -> Option<&'a str> {
-        kin::session_of(peer).filter(|_| machine_of(peer) == &*self.machine)
+        kin::session_at(peer, &self.machine)
     }
 }
 
@@ -78,10 +78,8 @@ impl Trust {
         if loopback && self.table().owner == Some(digest) {
             return Ok(Role::Owner);
         }
-        if loopback && let Some(own) = self.kin_of(&digest) {
-            return Ok(own);
-        }
-        if let Some(peer) = self.role_of(&digest) {
+        let kin = || if loopback { self.kin_of(&digest) } else { None };
+        if let Some(peer) = self.role_of(&digest).or_else(kin) {
             return Ok(peer);
         }
         Err(Error::new(Code::AuthInvalidKey, "the key is not one that this daemon accepts")

@@ -11,14 +11,12 @@ pub use hand::{Handed, hand_over, start};
 
 use crate::base::error::io_words;
 use crate::base::hash::Sha256;
+use crate::base::kin::SessionName;
 use crate::base::{Code, Error, Result};
 use crate::home::Home;
 use crate::platform::autostart::{self, File, Found, Manager, Record, Subject, Told};
 use crate::platform::host;
 use crate::platform::process::which;
-
-/// Longest name that a session gives its service, characters.
-const LONGEST: usize = 64;
 
 /// The service of one data directory.
 #[derive(Debug, Clone)]
@@ -139,11 +137,7 @@ fn name(root: &Path) -> String {
         return "loopsy".into();
     }
     let session = root.strip_prefix(usual.join("sessions")).ok().and_then(Path::to_str);
-    let is_plain = |name: &&str| {
-        let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte));
-        letters && !name.is_empty() && !name.starts_with("at-") && name.len() <= LONGEST
-    };
-    if let Some(session) = session.filter(is_plain) {
+    if let Some(session) = session.filter(|name| !name.starts_with("at-") && name.parse::<SessionName>().is_ok()) {
         return format!("loopsy-{session}");
     }
     let mut hash = Sha256::default();

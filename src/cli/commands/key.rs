@@ -39,20 +39,21 @@ fn generate(session: &Session) -> Result<Secret> {
     let key = Secret::generate()?;
     // The daemon knows the old key until it has read the new one.
     let before = session.link().ok();
-    let everybody = everybody(session);
+    let others = others(session);
     config_file::edit_shared(&session.home, |document| document.set(&["auth", "apiKey"], key.expose()))?;
     take_up(session, before)?;
     // One that has seen the change by itself takes the old key no longer.
-    session.wait(async { Ok(join_all(everybody.iter().map(|link| link.call(&ConfigReload {}))).await) })?;
+    session.wait(async { Ok(join_all(others.iter().map(|link| link.call(&ConfigReload {}))).await) })?;
     session.console.note("The old key has stopped working.");
     Ok(key)
 }
 
-/// The lines to all of this machine's daemons that run, made with the key that they know now.
-fn everybody(session: &Session) -> Vec<Link> {
+/// The lines to this machine's other daemons that run, made with the key that they know now.
+fn others(session: &Session) -> Vec<Link> {
     let found = fleet::survey(&session.home).unwrap_or_default();
     let sessions = found.iter().filter_map(|found| fleet::named(&session.home, &found.name).ok());
-    sessions.chain([session.home.main()]).filter_map(|home| local::link(&home, &Network::Sockets).ok()).collect()
+    let others = sessions.chain([session.home.main()]).filter(|home| *home != session.home);
+    others.filter_map(|home| local::link(&home, &Network::Sockets).ok()).collect()
 }
 
 /// Has a running daemon read the configuration now: over a line that was made before the change, or, if the daemon has

@@ -16,7 +16,7 @@ use crate::service::transfer::{Part, Put};
 
 impl ServeRaw<TransferPush> for Daemon {
     async fn serve_raw(&self, caller: &Caller, _: TransferPush, upload: Upload) -> Result<Received> {
-        form::receive(&self.transfer, &self.private, caller, upload).await
+        form::receive(&self.transfer, self.home.root(), caller, upload).await
     }
 }
 

@@ -185,7 +185,7 @@ impl Peers {
         peer.fingerprint = pin.map(|pin| pin.to_string());
         peer.trusted = peer.name.as_deref().is_some_and(|name| self.0.trust.key_for(name).is_some());
         peer.tls = peer.trusted.then_some(pin.is_some());
-        if peer.status == PeerState::Online && peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name)) {
+        if peer.status == PeerState::Online && self.is_kin(peer) {
             peer.last_seen = clock::now();
         }
         peer.permissions = peer.name.as_deref().filter(|_| peer.trusted).map(|name| self.0.trust.permissions_of(name));
@@ -375,7 +375,7 @@ impl Peers {
         if self.0.fleet.is_session() {
             return Ok(());
         }
-        registry.peers.retain(|peer| !peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name)));
+        registry.peers.retain(|peer| !self.is_kin(peer));
         blocking(move || json_file::write(&path, VERSION, &registry)).await?
     }
 

@@ -32,8 +32,7 @@ impl Registry {
     /// Makes the sessions of a machine those that it tells of.
     pub(super) fn told_of(&mut self, machine: &str, sessions: &[SessionIdentity], own: &str) {
         let names: Vec<String> = sessions.iter().take(MOST).map(|session| kin::label(machine, &session.name)).collect();
-        let is_gone = |name: &str| kin::session_of(name).is_some() && machine_of(name) == machine && !names.iter().any(|told| told == name);
-        self.peers.retain(|peer| !peer.name.as_deref().is_some_and(is_gone));
+        self.peers.retain(|peer| session_at(peer, machine).is_none() || names.iter().any(|told| peer.name.as_deref() == Some(told)));
         sessions.iter().take(MOST).for_each(|session| self.told_of_one(machine, session, own));
     }
 
@@ -50,15 +49,11 @@ impl Registry {
         // A row that the owner entered is only where it was entered for.
         let is_there = |peer: &Peer| peer.name.is_none() && peer.node_id == session.node_id && peer.address == host.address;
         let at = self.peers.iter().position(|peer| peer.name.as_deref() == Some(&label) || is_there(peer));
-        let known = self.peers.iter().filter(|peer| peer.name.as_deref().is_some_and(|name| is_session_of(name, machine))).count();
+        let known = self.peers.iter().filter(|peer| session_at(peer, machine).is_some()).count();
         if at.is_none() && known >= MOST {
             return;
         }
-        let at = at.unwrap_or_else(|| {
-            self.peers.push(Peer::unknown(&host.address, session.port));
-            self.peers.len() - 1
-        });
-        let row = &mut self.peers[at];
+        let row = self.row_at(at);
         row.node_id.clone_from(&session.node_id);
         row.hostname = session.hostname.as_deref().map_or_else(|| format!("{}-{name}", host.hostname), claimed_name);
         row.address.clone_from(&host.address);
@@ -70,18 +65,12 @@ impl Registry {
 
     /// Makes the rows of this machine's other daemons what the shared registry says. Whether one is there that was not.
     fn kin(&mut self, machine: &str, me: &str, roster: &Roster, like: &Identity) -> bool {
-        let label = |name: &str| kin::label(machine, name);
-        let is_gone =
-            |name: &str| kin::session_of(name).is_some_and(|own| machine_of(name) == machine && !roster.members.contains_key(own));
-        self.peers.retain(|peer| !peer.name.as_deref().is_some_and(is_gone));
+        self.peers.retain(|peer| session_at(peer, machine).is_none_or(|own| roster.members.contains_key(own)));
         let mut has_come = false;
         for (name, member) in roster.members.iter().filter(|(name, _)| *name != me) {
-            let label = label(name);
-            let at = self.peers.iter().position(|peer| peer.name.as_deref() == Some(&label)).unwrap_or_else(|| {
-                self.peers.push(Peer::unknown("127.0.0.1", member.port));
-                self.peers.len() - 1
-            });
-            let row = &mut self.peers[at];
+            let label = kin::label(machine, name);
+            let at = self.peers.iter().position(|peer| peer.name.as_deref() == Some(&label));
+            let row = self.row_at(at);
             let was = row.status;
             row.node_id.clone_from(&member.node_id);
             row.hostname.clone_from(&member.hostname);
@@ -104,6 +93,15 @@ impl Registry {
         has_come
     }
 
+    /// The row at a place, or a new one where there is none.
+    fn row_at(&mut self, place: Option<usize>) -> &mut Peer {
+        let place = place.unwrap_or_else(|| {
+            self.peers.push(Peer::unknown("127.0.0.1", 0));
+            self.peers.len() - 1
+        });
+        &mut self.peers[place]
+    }
+
     /// The daemon of this machine that is meant, by its session's name or its host name: what other machines call themselves
     /// comes after, what the owner calls them before.
     pub(super) fn own(&self, wanted: &str, machine: &str) -> Option<&Peer> {
@@ -112,8 +110,8 @@ impl Registry {
             return None;
         }
         let label = kin::label(machine, wanted);
-        let is_own = |peer: &Peer| peer.name.as_deref().is_some_and(|name| is_session_of(name, machine));
-        self.peers.iter().find(|peer| is_named(peer, &label) || is_own(peer) && peer.hostname.eq_ignore_ascii_case(wanted))
+        let is_host = |peer: &Peer| session_at(peer, machine).is_some() && peer.hostname.eq_ignore_ascii_case(wanted);
+        self.peers.iter().find(|peer| is_named(peer, &label) || is_host(peer))
     }
 
     /// Takes the main daemon's rows in place of its own; where that one does not `watch` them, keeps its own view of who is there.
@@ -133,23 +131,27 @@ impl Registry {
 
     /// The sessions of a machine go where it goes.
     pub(super) fn moved(&mut self, machine: &str, host: &str) {
-        let sessions = self.peers.iter_mut().filter(|peer| peer.name.as_deref().is_some_and(|name| is_session_of(name, machine)));
+        let sessions = self.peers.iter_mut().filter(|peer| session_at(peer, machine).is_some());
         sessions.for_each(|peer| host.clone_into(&mut peer.address));
     }
 
     /// The sessions of a machine are called by its new name, or go with it.
     pub(super) fn renamed(&mut self, machine: &str, new: Option<&str>) {
-        self.peers.retain(|peer| new.is_some() || !peer.name.as_deref().is_some_and(|name| is_session_of(name, machine)));
-        let Some(new) = new else { return };
+        let Some(new) = new else {
+            self.peers.retain(|peer| session_at(peer, machine).is_none());
+            return;
+        };
         for peer in &mut self.peers {
-            let session = peer.name.as_deref().filter(|name| is_session_of(name, machine)).and_then(kin::session_of);
-            peer.name = session.map(|session| kin::label(new, session)).or_else(|| peer.name.take());
+            if let Some(label) = session_at(peer, machine).map(|session| kin::label(new, session)) {
+                peer.name = Some(label);
+            }
         }
     }
 }
 
-fn is_session_of(name: &str, machine: &str) -> bool {
-    kin::session_of(name).is_some() && machine_of(name) == machine
+/// The session that a row is of, if it is one of this machine's.
+fn session_at<'a>(peer: &'a Peer, machine: &str) -> Option<&'a str> {
+    kin::session_at(peer.name.as_deref()?, machine)
 }
 
 impl Peers {
@@ -175,8 +177,7 @@ impl Peers {
         let has_come = {
             let mut registry = lock(&inner.registry);
             if let Some(main) = main {
-                let is_kin = |peer: &Peer| peer.name.as_deref().is_some_and(|name| inner.trust.is_kin(name));
-                registry.borrow(main, is_kin, inner.fleet.main_runs());
+                registry.borrow(main, |peer| self.is_kin(peer), inner.fleet.main_runs());
             }
             let has_come = registry.kin(&inner.machine, inner.fleet.me(), roster, &inner.identity);
             inner.news.tell(&registry);
@@ -263,7 +264,12 @@ impl Peers {
     /// Who a caller is among the daemons of its machine: its own name, or its session's where it claims to be one.
     pub fn speaker(&self, caller: &Caller) -> String {
         let session = lock(&self.0.registry).by_id(&caller.node_id).and_then(|row| row.name.clone());
-        session.filter(|name| is_session_of(name, caller.name())).unwrap_or_else(|| caller.name().to_owned())
+        session.filter(|name| kin::session_at(name, caller.name()).is_some()).unwrap_or_else(|| caller.name().to_owned())
+    }
+
+    /// Whether a peer is one of this machine's other daemons.
+    pub(super) fn is_kin(&self, peer: &Peer) -> bool {
+        peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name))
     }
 
     /// Refuses to change a peer that is there because its machine is.
@@ -291,9 +297,8 @@ impl Peers {
         let is_watched_for = self.0.fleet.is_session() && self.0.fleet.main_runs();
         let registry = lock(&self.0.registry);
         let rows = registry.peers.iter().filter_map(|peer| {
-            let is_kin = peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name));
             // What the main daemon says of one that this one found silent need not be true from here.
-            let is_watched = !(is_kin || is_watched_for && peer.status == PeerState::Online);
+            let is_watched = !(self.is_kin(peer) || is_watched_for && peer.status == PeerState::Online);
             Some((Address::new(&peer.address, peer.port).ok()?, is_watched))
         });
         rows.collect()
