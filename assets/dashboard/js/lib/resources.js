@@ -1,0 +1,118 @@
+// What daemons know, read once and read anew when a notice says that it has changed. Nothing polls.
+
+import { call } from "./api.js";
+import { onNotice } from "./live.js";
+import { useSource, useStore } from "./store.js";
+import { useCallback, useLayoutEffect, useReducer } from "./ui.js";
+
+/** Kinds by name: where to read them, and which notices make them old. `only` narrows notices down further. */
+const kinds = new Map([
+  ["status", { path: "/status", on: ["peer", "job", "task", "message", "context", "config", "trust"] }],
+  ["peers", { path: "/peers", on: ["peer", "trust"] }],
+  ["tasks", { path: "/ai-tasks", on: ["task"] }],
+  ["jobs", { path: "/execute/jobs", on: ["job"] }],
+  ["terminals", { path: "/terminals", on: ["terminal"] }],
+]);
+/** Shortest time between two readings of the same; longer for what takes long to read. */
+const BREATH = 100;
+const NOTHING = Object.freeze({ data: undefined, error: undefined, loading: true });
+
+const entries = new Map();
+
+/**
+ * Adds a kind of resource: `define("outbox", {path: "/messages/outbox", on: ["message"]})`.
+ * @param {string} kind
+ * @param {{path: string, on: string[], only?: (notice: object) => boolean}} source
+ */
+export function define(kind, source) {
+  kinds.set(kind, source);
+}
+
+/**
+ * What a daemon knows, kept fresh while a component looks at it. The last data stays while newer is read or can't be.
+ * @returns {{data: any, error: Error|undefined, loading: boolean, reload: () => void}}
+ */
+export function useResource(kind, daemon = "main") {
+  const subscribe = useCallback((listener) => watch(kind, daemon, listener), [kind, daemon]);
+  const shown = useSource(subscribe, () => entries.get(id(kind, daemon))?.shown ?? NOTHING);
+  return { ...shown, reload: () => refresh(kind, daemon) };
+}
+
+/** The same of every daemon of this machine that runs, as a list of `{daemon, data, error, loading}`; none for kind null. */
+export function useResources(kind) {
+  const daemons = useStore((state) => state.me?.daemons);
+  const running = (kind && daemons?.filter((daemon) => daemon.status === "running").map((daemon) => daemon.name)) || [];
+  const names = running.join(" ");
+  const [, redraw] = useReducer((number) => number + 1, 0);
+  useLayoutEffect(() => {
+    const ends = running.map((daemon) => watch(kind, daemon, redraw));
+    return () => ends.forEach((end) => end());
+  }, [kind, names]);
+  return running.map((daemon) => ({ daemon, ...(entries.get(id(kind, daemon))?.shown ?? NOTHING) }));
+}
+
+/** Reads a resource anew if a component looks at it, and else when one next does. */
+export function refresh(kind, daemon = "main") {
+  const entry = entries.get(id(kind, daemon));
+  if (!entry) return;
+  entry.isStale = true;
+  schedule(entry);
+}
+
+function id(kind, daemon) {
+  return `${kind} ${daemon}`;
+}
+
+function watch(kind, daemon, listener) {
+  const name = id(kind, daemon);
+  let entry = entries.get(name);
+  if (!entry) {
+    entry = { kind, daemon, shown: NOTHING, listeners: new Set(), isStale: true, isReading: false, readyAt: 0, timer: 0 };
+    entries.set(name, entry);
+  }
+  entry.listeners.add(listener);
+  schedule(entry);
+  return () => entry.listeners.delete(listener);
+}
+
+function schedule(entry) {
+  if (!entry.isStale || entry.isReading || entry.timer || entry.listeners.size === 0) return;
+  const wait = Math.max(0, entry.readyAt - performance.now());
+  entry.timer = setTimeout(() => {
+    entry.timer = 0;
+    if (entry.listeners.size > 0) read(entry);
+  }, wait);
+}
+
+async function read(entry) {
+  const started = performance.now();
+  entry.isReading = true;
+  entry.isStale = false;
+  try {
+    const data = await call("GET", kinds.get(entry.kind).path, { daemon: entry.daemon });
+    show(entry, { data, error: undefined, loading: false });
+  } catch (error) {
+    show(entry, { data: entry.shown.data, error, loading: false });
+  }
+  entry.isReading = false;
+  const now = performance.now();
+  entry.readyAt = now + Math.max(BREATH, 3 * (now - started));
+  schedule(entry);
+}
+
+function show(entry, shown) {
+  entry.shown = shown;
+  for (const listener of [...entry.listeners]) listener();
+}
+
+onNotice((notice, daemon) => {
+  const isNew = ["hello", "reset", "daemon"].includes(notice.type);
+  for (const entry of entries.values()) {
+    if (entry.daemon !== daemon) continue;
+    const { on, only } = kinds.get(entry.kind);
+    if (isNew || (on.includes(notice.type) && (!only || only(notice)))) {
+      entry.isStale = true;
+      schedule(entry);
+    }
+  }
+});
