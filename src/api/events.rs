@@ -32,7 +32,7 @@ impl Operation for EventWatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeType {
-    /// A peer: `added`, `removed`, `renamed`, `online`, `offline`. The subject is its name.
+    /// A peer: `added`, `removed`, `renamed`, `online`, `offline`, `load`. The subject is its name.
     Peer,
     /// A command: `started`, `ended`. The subject is the job's id.
     Job,

@@ -1,5 +1,6 @@
 //! What a daemon can be asked, each operation described once, on its own request type.
 
+pub mod audit;
 pub mod caller;
 pub mod context;
 pub mod events;

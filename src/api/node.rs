@@ -143,7 +143,7 @@ pub struct Status {
     pub jobs: JobCounts,
     /// The context store.
     pub context: ContextCounts,
-    /// Tasks of agents, told to the owner (ours).
+    /// Tasks of agents (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ai_tasks: Option<TaskCounts>,
     /// Messages, told to the owner (ours).

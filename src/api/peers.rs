@@ -70,6 +70,9 @@ pub struct Peer {
     /// Round trip of the last check, milliseconds (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
+    /// What it was busy with at the last check, told while somebody follows the events (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
     /// Whether it is called over TLS (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<bool>,
@@ -82,6 +85,15 @@ pub struct Peer {
     /// It was paired and has not called yet: until when it must have, milliseconds since the epoch (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unconfirmed_until: Option<u64>,
+}
+
+/// What a machine is busy with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Load {
+    /// Commands that run.
+    pub jobs: u32,
+    /// Tasks of agents that run or wait for an answer.
+    pub tasks: u32,
 }
 
 impl Peer {
@@ -102,6 +114,7 @@ impl Peer {
             manually_added: true,
             name: None,
             latency_ms: None,
+            load: None,
             tls: None,
             fingerprint: None,
             permissions: None,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::operation::{File, One, Operation, Permission, Quota, Spec};
+use super::operation::{Event, File, Many, One, Operation, Permission, Quota, Spec};
 
 /// Header and trailer with the SHA-256 of the whole content.
 pub const CHECKSUM: &str = "x-loopsy-checksum";
@@ -124,6 +124,71 @@ impl Operation for TransferPutState {
 pub struct UploadState {
     /// Bytes that need not be sent again.
     pub offset: u64,
+}
+
+/// Tell which transfers are under way: those of this machine's files, and those that its owner has with other machines.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TransferRunning {}
+impl Operation for TransferRunning {
+    const SPEC: Spec = Spec::get("transfer.running", "/transfers");
+    type Reply = One<RunningTransfers>;
+    fn example() -> Self {
+        Self {}
+    }
+}
+
+/// Follow the transfers that are under way: all of them now, and anew whenever one begins, ends or goes on, at most four times
+/// a second.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TransferWatch {}
+impl Operation for TransferWatch {
+    const SPEC: Spec = Spec::get("transfer.watch", "/transfers-watch");
+    type Reply = Many<RunningTransfers>;
+    fn example() -> Self {
+        Self {}
+    }
+}
+
+/// Transfers that are under way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunningTransfers {
+    /// Oldest first.
+    pub transfers: Vec<RunningTransfer>,
+}
+impl Event for RunningTransfers {}
+
+/// Where the content goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// To this machine.
+    In,
+    /// From this machine.
+    Out,
+}
+
+/// A transfer that is under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunningTransfer {
+    /// Its number, of this daemon.
+    pub transfer_id: u64,
+    /// Where the content goes.
+    pub direction: Direction,
+    /// The file or folder, as far as it is known.
+    pub path: String,
+    /// The peer at the other end; absent where that is the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// Bytes that are there; of a folder, of its stream.
+    pub bytes: u64,
+    /// Bytes of the whole, where that is known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// Bytes a second, of the last seconds.
+    pub rate: u64,
+    /// When it began, milliseconds since the epoch.
+    pub started_at: u64,
 }
 
 /// Send a file.

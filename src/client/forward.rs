@@ -1,8 +1,8 @@
 //! Sending a request on to another daemon as it is, bodies and upgrades streaming both ways.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 
 use super::connector::Body;
@@ -53,7 +53,11 @@ fn back(headers: &HeaderMap) -> HeaderMap {
 
 impl Link {
     /// Sends a request on. An upgraded connection is carried by `workers` until either side ends it.
-    pub async fn forward(&self, mut request: Request<Incoming>, workers: &Workers) -> Result<Response<Body>> {
+    pub async fn forward<B>(&self, mut request: Request<B>, workers: &Workers) -> Result<Response<Body>>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let upgrade = request.headers().get(header::UPGRADE).cloned();
         let coming = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();

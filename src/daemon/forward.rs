@@ -7,6 +7,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::Daemon;
+use super::transfer::onward::{self, Content};
 use crate::base::Result;
 use crate::base::text::printable;
 use crate::http::Body;
@@ -18,13 +19,16 @@ impl Forward for Daemon {
         Box::pin(async move {
             let peer = self.peers.resolve(&peer)?;
             let link = self.peers.link(&peer)?;
-            link.forward(request, &self.connections).await.map_err(|mut error| {
+            let (running, content) = (self.transfer.running(), Content::of(&request));
+            let request = onward::asked(running, peer.label(), content, request);
+            let answer = link.forward(request, &self.connections).await.map_err(|mut error| {
                 self.peers.suspect(&peer, error.code);
                 // People know the peer by its name, not by where it listens.
                 let name = peer.label();
                 error.message = error.message.replace(&link.target().to_string(), &format!("{name} ({})", link.target()));
                 error
-            })
+            })?;
+            Ok(onward::answered(running, peer.label(), content, answer))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon: its services, and one `Serve` for each operation.
 
+mod audit;
 mod context;
 mod events;
 mod execute;
@@ -29,6 +30,7 @@ use crate::home::fleet::{Fleet, Member};
 use crate::home::reload::Reloader;
 use crate::home::settings::Settings;
 use crate::home::trust::Trust;
+use crate::http::audit::Audit;
 use crate::service::certificate::Certificate;
 use crate::service::context::Context;
 use crate::service::discovery::Discovery;
@@ -64,6 +66,7 @@ pub struct Daemon {
     transfer: Transfer,
     /// Simulations have none.
     discovery: Option<Discovery>,
+    audit: Audit,
     /// Where forwarded sockets run.
     connections: Workers,
     /// Is cancelled when somebody asks for the end.

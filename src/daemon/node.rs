@@ -44,7 +44,7 @@ impl Serve<StatusGet> for Daemon {
             peers: self.peers.counts(),
             jobs: self.jobs.counts(),
             context: ContextCounts { entries: self.context.count()? },
-            ai_tasks: caller.is_owner().then(|| self.tasks.counts()),
+            ai_tasks: Some(self.tasks.counts()),
             messages: caller.is_owner().then(|| self.messages.counts()).transpose()?,
             build: Some(BUILD.into()),
             tls: self.settings.get().tls.enabled,

@@ -1,6 +1,7 @@
 //! THE LIST of what a daemon serves.
 
 use super::Daemon;
+use crate::api::audit::AuditWatch;
 use crate::api::context::{ContextDelete, ContextGet, ContextList, ContextSet, ContextWatch};
 use crate::api::events::EventWatch;
 use crate::api::execute::{Execute, ExecuteCancel, ExecuteSocket, ExecuteStream, JobList};
@@ -12,7 +13,10 @@ use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, P
 use crate::api::tasks::{
     TaskApprove, TaskCreate, TaskDelete, TaskEvents, TaskGet, TaskHook, TaskInterrupt, TaskList, TaskPrompt, TaskStream,
 };
-use crate::api::transfer::{TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TreePull, TreePut};
+use crate::api::transfer::{
+    TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TransferRunning, TransferWatch, TreePull,
+    TreePut,
+};
 use crate::http::Routes;
 
 /// Every operation that a daemon serves.
@@ -25,6 +29,7 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<ConfigReload>()
         .serve::<DaemonStop>()
         .serve::<EventWatch>()
+        .serve::<AuditWatch>()
         .serve::<Execute>()
         .serve::<ExecuteStream>()
         .socket::<ExecuteSocket>()
@@ -77,6 +82,8 @@ pub fn routes() -> Routes<Daemon> {
         .raw::<TransferPut>()
         .serve::<TransferPutState>()
         .serve::<TransferPull>()
+        .serve::<TransferRunning>()
+        .serve::<TransferWatch>()
         .serve::<TransferList>()
         .serve::<TransferManifest>()
         .serve::<TreePull>()

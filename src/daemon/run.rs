@@ -161,6 +161,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         tasks,
         transfer,
         discovery,
+        audit: audit.clone(),
         connections: connections.clone(),
         ending: ending.clone(),
         openapi: openapi::document(&routes.descriptions()),

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod instance;
 pub mod json_file;
 pub mod log_file;
+pub mod newest;
 pub mod paths;
 pub mod reload;
 pub mod settings;

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::api::audit::AuditRecord;
 use crate::base::clock::Millis;
 use crate::base::workers::Workers;
 
@@ -15,52 +16,12 @@ use crate::base::workers::Workers;
 const QUEUE: usize = 4096;
 /// Most records of one write.
 const BATCH: usize = 512;
+/// Records that a slow follower may be behind.
+const FOLLOWED: usize = 4096;
 /// How often repeats of keyless requests are written as counts.
 const KEYLESS_EVERY: Duration = Duration::from_secs(10);
 /// Kinds of keyless requests counted at once; what is more is counted together.
 const KEYLESS_KINDS: usize = 1000;
-
-/// What is kept of a request. Bodies, keys, codes and texts of messages never are.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// The request's id, echoed to the caller.
-    pub request_id: String,
-    /// HTTP method.
-    pub method: String,
-    /// Path, without the query.
-    pub path: String,
-    /// Where it came from.
-    pub from_ip: IpAddr,
-    /// Status of the answer.
-    pub status_code: u16,
-    /// Milliseconds until the answer began.
-    pub duration: f64,
-    /// Number of the failure's code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<u16>,
-    /// Milliseconds since the epoch.
-    pub timestamp: Millis,
-    /// Who asked: `owner`, a peer's name, `stranger`.
-    pub caller: String,
-    /// The operation's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operation: Option<&'static str>,
-    /// A command, a path, a key of the store.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// What it said to somebody who asked: `approved`, `refused`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub answer: Option<&'static str>,
-    /// The job or task that it started.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<String>,
-    /// Bytes of the request's body, where it announced them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-    /// `allowed`, or `denied` by key, permission, policy or budget.
-    pub decision: &'static str,
-}
 
 /// Where lines go.
 pub trait Sink: Send + 'static {
@@ -68,30 +29,37 @@ pub trait Sink: Send + 'static {
     fn append(&mut self, lines: &[u8]) -> std::io::Result<()>;
 }
 
-/// The way into the log.
+/// The way into the log, and what follows it. Clones are the same.
 #[derive(Clone)]
 pub struct Audit {
-    sender: mpsc::Sender<(bool, Record)>,
+    sender: mpsc::Sender<(bool, AuditRecord)>,
+    written: broadcast::Sender<AuditRecord>,
 }
 
 impl Audit {
     /// Starts writing: requests with a key to `keyed`, all others to `keyless`.
     pub fn start(workers: &Workers, keyed: impl Sink, keyless: impl Sink) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        workers.spawn("audit", write(receiver, keyed, keyless, workers.stopping()));
-        Self { sender }
+        let written = broadcast::Sender::new(FOLLOWED);
+        workers.spawn("audit", write(receiver, keyed, keyless, written.clone(), workers.stopping()));
+        Self { sender, written }
+    }
+    /// The records of requests with a key, from now on, each once it is written. Who reads too slowly misses some.
+    pub fn follow(&self) -> broadcast::Receiver<AuditRecord> {
+        self.written.subscribe()
     }
     /// Keeps a record.
-    pub(super) async fn record(&self, has_key: bool, record: Record) {
+    pub(super) async fn record(&self, has_key: bool, record: AuditRecord) {
         // A closed log is a daemon past its end; nothing is served then.
         let _ = self.sender.send((has_key, record)).await;
     }
 }
 
 async fn write(
-    mut receiver: mpsc::Receiver<(bool, Record)>,
+    mut receiver: mpsc::Receiver<(bool, AuditRecord)>,
     mut keyed: impl Sink,
     mut keyless: impl Sink,
+    written: broadcast::Sender<AuditRecord>,
     stopping: tokio_util::sync::CancellationToken,
 ) {
     let mut repeats = Repeats::default();
@@ -108,16 +76,21 @@ async fn write(
                 true
             }
         };
-        let (mut lines, mut strange) = (Vec::new(), Vec::new());
+        let (mut lines, mut strange, mut followed) = (Vec::new(), Vec::new(), Vec::new());
         for (has_key, record) in batch.drain(..) {
             if has_key {
                 line(&mut lines, &record);
+                if written.receiver_count() > 0 {
+                    followed.push(record);
+                }
             } else if repeats.is_new(&record) {
                 line(&mut strange, &record);
             }
         }
         append(&mut keyed, &lines);
         append(&mut keyless, &strange);
+        // Nobody may be left to hear it.
+        followed.into_iter().for_each(|record| drop(written.send(record)));
         if ended {
             append(&mut keyless, &repeats.drain());
             return;
@@ -160,7 +133,7 @@ struct Repeated<'a> {
 
 impl Repeats {
     /// Counts a request; whether it is the first of its kind, and so is written in full.
-    fn is_new(&mut self, record: &Record) -> bool {
+    fn is_new(&mut self, record: &AuditRecord) -> bool {
         let mut kind = (record.from_ip, record.method.clone(), record.path.clone(), record.status_code);
         if self.0.len() >= KEYLESS_KINDS && !self.0.contains_key(&kind) {
             kind.2 = "*".into();
@@ -196,8 +169,8 @@ mod tests {
         }
     }
 
-    fn record(path: &str) -> Record {
-        Record {
+    fn record(path: &str) -> AuditRecord {
+        AuditRecord {
             request_id: "r".into(),
             method: "GET".into(),
             path: path.into(),
@@ -212,7 +185,7 @@ mod tests {
             answer: None,
             job_id: None,
             bytes: None,
-            decision: "denied",
+            decision: "denied".into(),
         }
     }
 

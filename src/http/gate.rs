@@ -1,6 +1,7 @@
 //! The one order of a request: id, origin, caller, host, transport, forwarding, route, permission, budget; then the operation;
 //! then one audit line.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::audit::{Audit, Record};
+use super::audit::Audit;
 use super::body::Body;
 use super::hosts;
 use super::limits::Limits;
 use super::open::Entry;
 use super::routes::{Exchange, Forward, Outcome, Routes};
+use crate::api::audit::AuditRecord;
 use crate::api::caller::{Role, Told};
 use crate::api::wire::{self, NODE_ID, PEER};
 use crate::api::{Access, Caller, Payload, Quota};
@@ -116,7 +118,7 @@ impl Gate {
         let caller = passage.caller.as_ref();
         let has_key = caller.is_some_and(|caller| caller.role != Role::Stranger);
         let denied = outcome.error.is_some_and(is_denial);
-        let record = Record {
+        let record = AuditRecord {
             request_id: passage.request_id,
             method,
             path,
@@ -126,12 +128,12 @@ impl Gate {
             error: outcome.error.map(Code::number),
             timestamp: clock::now(),
             caller: caller.map_or("stranger", Caller::name).to_owned(),
-            operation: passage.operation,
+            operation: passage.operation.map(Into::into),
             target: outcome.target.map(|target| target.chars().take(PATH_KEPT).collect()),
-            answer: outcome.answer,
+            answer: outcome.answer.map(Into::into),
             job_id: caller.and_then(|caller| caller.job.get().cloned()),
             bytes,
-            decision: if denied { "denied" } else { "allowed" },
+            decision: decision(denied),
         };
         if let Some(told) = passage.told.filter(|_| outcome.error.is_none()) {
             self.workers.spawn("audit of a socket", listen(self.audit.clone(), record.clone(), told));
@@ -275,14 +277,18 @@ fn is_denial(code: Code) -> bool {
     matches!(code.status(), 401 | 403 | 426 | 429)
 }
 
+fn decision(denied: bool) -> Cow<'static, str> {
+    Cow::Borrowed(if denied { "denied" } else { "allowed" })
+}
+
 /// Writes down what is asked over a socket, each with the id of the request that opened it.
-async fn listen(audit: Audit, opened: Record, mut told: mpsc::UnboundedReceiver<Told>) {
+async fn listen(audit: Audit, opened: AuditRecord, mut told: mpsc::UnboundedReceiver<Told>) {
     while let Some(Told { target, outcome }) = told.recv().await {
         let error = outcome.as_ref().err().copied();
-        let record = Record {
+        let record = AuditRecord {
             target: Some(target.chars().take(PATH_KEPT).collect()),
             error: error.map(Code::number),
-            decision: if error.is_some_and(is_denial) { "denied" } else { "allowed" },
+            decision: decision(error.is_some_and(is_denial)),
             job_id: outcome.ok(),
             timestamp: clock::now(),
             ..opened.clone()

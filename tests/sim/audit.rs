@@ -1,6 +1,8 @@
 //! The audit log of a whole daemon.
 
 use futures_util::{SinkExt, StreamExt};
+use loopsy::api::audit::{AuditRecord, AuditWatch};
+use loopsy::api::context::ContextGet;
 use loopsy::api::execute::{Command, Execute, ExecuteSocket, SocketRequest};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
@@ -48,5 +50,34 @@ async fn every_command_is_in_the_log_with_its_job_whatever_the_way_in() {
     assert_eq!(
         (of("rm")["caller"].as_str(), of("rm")["decision"].as_str(), of("rm")["statusCode"].as_u64()),
         (Some("b"), Some("denied"), Some(403))
+    );
+}
+
+fn key(name: &str) -> ContextGet {
+    ContextGet { key: name.into() }
+}
+
+#[tokio::test]
+async fn the_log_is_followed_from_its_newest_records_on_and_none_is_missed_or_told_twice() {
+    let sim = Sim::default();
+    let a = sim.machine("a", &["b"], "").await;
+    let targets = |records: &[AuditRecord]| records.iter().filter_map(|record| record.target.clone()).collect::<Vec<_>>();
+    let names = |range: std::ops::Range<usize>| range.map(|n| format!("k{n}")).collect::<Vec<_>>();
+    for name in names(0..50) {
+        let _ = a.link().call(&key(&name)).await;
+    }
+    let mut log = a.link().call(&AuditWatch { last: Some(20) }).await.unwrap();
+    for name in names(50..80) {
+        let _ = a.link().call(&key(&name)).await;
+    }
+    let mut told = Vec::new();
+    while told.last() != Some(&"k79".to_owned()) {
+        told.extend(targets(&[log.next().await.unwrap().unwrap()]));
+    }
+    // How many of the first had been written when the log was read is the writer's business; the last ones always follow.
+    assert!(told.len() >= 30 && told == names(80 - told.len()..80), "{told:?}");
+    assert_eq!(
+        a.link().call(&AuditWatch { last: Some(0) }).await.unwrap().next().await.unwrap().unwrap().operation.unwrap(),
+        "audit.watch"
     );
 }

@@ -4,4 +4,5 @@ mod audit;
 mod connections;
 mod messages;
 mod peers;
+mod transfer;
 mod trust;

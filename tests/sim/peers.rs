@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use loopsy::api::context::{ContextGet, ContextSet};
+use loopsy::api::events::EventWatch;
+use loopsy::api::execute::{Command, ExecuteStream};
 use loopsy::api::node::{HealthGet, StatusGet};
-use loopsy::api::peers::{Peer, PeerAdd, PeerFind, PeerList, PeerPing, PeerRemove, PeerRename, PeerState};
+use loopsy::api::peers::{Load, Peer, PeerAdd, PeerFind, PeerList, PeerPing, PeerRemove, PeerRename, PeerState};
 use loopsy::base::secret::Secret;
 use loopsy::base::{Code, clock};
 use loopsy::client::fan_out::fan_out;
@@ -158,4 +161,32 @@ async fn a_claimed_node_id_does_not_stand_against_the_key() {
     let headers = [("authorization", bearer.as_str()), ("x-loopsy-node-id", "somebody-else"), ("content-type", "application/json")];
     let answer = b.raw_to("a").send(http::Method::PUT, "/api/v1/context/k", &headers, "{\"value\":\"v\"}").await;
     assert_eq!(answer.json()["fromNodeId"].as_str(), Some(b.running.as_ref().unwrap().ready.node_id.as_str()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_peer_is_busy_with_is_known_while_somebody_follows_the_events() {
+    clock::follow_runtime();
+    let sim = Sim::default();
+    let a = sim.machine("a", &["b"], "").await;
+    let b = sim.machine("b", &["a"], "").await;
+    until(&a, "b", PeerState::Online, Duration::from_secs(20)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(peer(&a, "b").await.load, None, "nobody wants to know");
+    let mut events = a.link().call(&EventWatch { since: None, kinds: Some("peer".into()) }).await.unwrap();
+    let sleep = Command { command: "sleep".into(), args: Some(vec!["1000".into()]), ..Command::default() };
+    let job = b.link().call(&ExecuteStream(sleep)).await.unwrap();
+    let busy = Load { jobs: 1, tasks: 0 };
+    while peer(&a, "b").await.load != Some(busy) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    loop {
+        let event = events.next().await.unwrap().unwrap();
+        if (event.action.as_str(), event.details.get("jobs")) == ("load", Some(&1.into())) {
+            break;
+        }
+    }
+    drop(job);
+    sim.memory.cut(&b.host);
+    until(&a, "b", PeerState::Offline, Duration::from_secs(90)).await;
+    assert_eq!(peer(&a, "b").await.load, None);
 }

@@ -1,13 +1,14 @@
 //! Files and folders, in and out.
 
 mod form;
+pub(super) mod onward;
 
 use super::Daemon;
 use crate::api::transfer::{
-    Files, Manifest, Received, TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TreePull,
-    TreePut, TreeReceived, UploadState,
+    Files, Manifest, Received, RunningTransfers, TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState,
+    TransferRunning, TransferWatch, TreePull, TreePut, TreeReceived, UploadState,
 };
-use crate::api::{Caller, Download};
+use crate::api::{Caller, Download, Events};
 use crate::base::{Error, Result};
 use crate::http::Serve;
 use crate::http::routes::ServeRaw;
@@ -46,6 +47,18 @@ impl Serve<TransferPull> for Daemon {
         // A range of a kind that is not known here is passed over, as HTTP says: the whole is sent.
         let offset = op.range.as_deref().and_then(open_range).unwrap_or(0);
         self.transfer.send(caller, &op.source_path, Part { offset, etag: op.if_range }).await
+    }
+}
+
+impl Serve<TransferRunning> for Daemon {
+    async fn serve(&self, _: &Caller, _: TransferRunning) -> Result<RunningTransfers> {
+        Ok(self.transfer.running().list())
+    }
+}
+
+impl Serve<TransferWatch> for Daemon {
+    async fn serve(&self, _: &Caller, _: TransferWatch) -> Result<Events<RunningTransfers>> {
+        Ok(self.transfer.running().watch(self.watched.clone()))
     }
 }
 

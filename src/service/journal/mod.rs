@@ -3,6 +3,7 @@
 mod feeds;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream::{self, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -25,12 +26,14 @@ const PER_MILLISECOND: u64 = 1000;
 #[derive(Clone)]
 pub struct Journal {
     log: Arc<Replay<Notice>>,
+    /// Readers who hear of peers.
+    ears: Arc<AtomicUsize>,
 }
 
 impl Default for Journal {
     fn default() -> Self {
         // From the clock, so that a number from before a restart is never one of now.
-        Self { log: Arc::new(Replay::new(clock::now() * PER_MILLISECOND, KEPT, KEPT_BYTES)) }
+        Self { log: Arc::new(Replay::new(clock::now() * PER_MILLISECOND, KEPT, KEPT_BYTES)), ears: Arc::default() }
     }
 }
 
@@ -40,6 +43,10 @@ impl Journal {
         let weight = size_of::<Notice>() + notice.subject.len();
         self.log.push_next(weight, |id| Notice { id, ts: clock::now(), ..notice });
     }
+    /// Whether somebody follows what peers do, so that it pays to ask them.
+    pub fn hears_of_peers(&self) -> bool {
+        self.ears.load(Ordering::Relaxed) > 0
+    }
     /// What happened after an event, and what happens from now on. Ends with `stopping`.
     ///
     /// # Errors
@@ -48,9 +55,10 @@ impl Journal {
         let kinds = op.kinds.as_deref().map(NoticeType::list).transpose()?;
         let since = op.since.unwrap_or_else(|| self.log.last());
         let hello = op.since.is_none().then(|| Ok(own(NoticeType::Hello, since)));
+        let ear = kinds.as_ref().is_none_or(|kinds| kinds.contains(&NoticeType::Peer)).then(|| Ear::on(&self.ears));
         let is_wanted = move |notice: &Notice| kinds.as_ref().is_none_or(|kinds| kinds.contains(&notice.kind));
         let follower = self.log.follow(since);
-        let happening = stream::unfold((follower, is_wanted, stopping), |(mut follower, is_wanted, stopping)| async move {
+        let happening = stream::unfold((follower, is_wanted, stopping, ear), |(mut follower, is_wanted, stopping, ear)| async move {
             loop {
                 let step = tokio::select! { biased; () = stopping.cancelled() => return None, step = follower.next() => step };
                 let notice = match step {
@@ -58,10 +66,26 @@ impl Journal {
                     Step::Event(..) => continue,
                     Step::Skipped(id) => own(NoticeType::Reset, id),
                 };
-                return Some((Ok(notice), (follower, is_wanted, stopping)));
+                return Some((Ok(notice), (follower, is_wanted, stopping, ear)));
             }
         });
         Ok(Box::pin(stream::iter(hello).chain(happening)))
+    }
+}
+
+/// A reader who hears of peers, until dropped.
+struct Ear(Arc<AtomicUsize>);
+
+impl Ear {
+    fn on(ears: &Arc<AtomicUsize>) -> Self {
+        ears.fetch_add(1, Ordering::Relaxed);
+        Self(ears.clone())
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -120,8 +144,10 @@ mod tests {
         journal.push(job(1));
         journal.push(Notice::new(NoticeType::Peer, "online", "kai"));
         assert_eq!(events.next().await.unwrap().unwrap().subject, "kai");
+        assert!(journal.hears_of_peers());
         stop.cancel();
         assert!(events.next().await.is_none());
+        assert!(!journal.hears_of_peers());
         assert!(journal.watch(&EventWatch { since: None, kinds: Some("x".into()) }, stop).is_err());
     }
 }

@@ -9,8 +9,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 
 use super::Peers;
-use crate::api::node::{HealthGet, Identity, check_protocol};
-use crate::api::peers::{Peer, PeerHandshake, PeerState};
+use crate::api::node::{HealthGet, Identity, StatusGet, check_protocol};
+use crate::api::peers::{Load, Peer, PeerHandshake, PeerState};
 use crate::base::kin::machine_of;
 use crate::base::sync::lock;
 use crate::base::{Code, Error, Fingerprint, Result, clock, id};
@@ -135,7 +135,26 @@ impl Peers {
         if changed {
             self.0.presence.send_replace(());
         }
+        if self.0.news.is_followed() {
+            self.ask_load(address).await;
+        }
         known
+    }
+
+    /// Asks a peer what it is busy with. One that does not tell is there all the same.
+    async fn ask_load(&self, address: &Address) {
+        let Some(mut peer) = lock(&self.0.registry).at(address).cloned() else { return };
+        self.complete(&mut peer);
+        let Ok(link) = self.link(&peer) else { return };
+        let load = limited(link.call(&StatusGet {}))
+            .await
+            .ok()
+            .map(|status| Load { jobs: status.jobs.active, tasks: status.ai_tasks.map_or(0, |tasks| tasks.active) });
+        let mut registry = lock(&self.0.registry);
+        if let Some(row) = registry.at(address).filter(|row| row.load != load) {
+            row.load = load;
+            self.0.news.tell(&registry);
+        }
     }
 
     /// The two tell each other who they are; the peer as it is known then.

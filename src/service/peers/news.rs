@@ -19,6 +19,10 @@ impl News {
     pub(super) fn since(journal: Journal, registry: &Registry) -> Self {
         Self { journal, told: Mutex::new(registry.peers.clone()) }
     }
+    /// Whether somebody hears it.
+    pub(super) fn is_followed(&self) -> bool {
+        self.journal.hears_of_peers()
+    }
     /// Tells what is new.
     pub(super) fn tell(&self, registry: &Registry) {
         let mut told = lock(&self.told);
@@ -44,6 +48,8 @@ fn news(before: &[Peer], now: &[Peer]) -> Vec<Notice> {
             _ => None,
         });
         notices.extend(action.map(|action| told(action, peer)));
+        let load = peer.load.filter(|load| old.and_then(|old| old.load).as_ref() != Some(load));
+        notices.extend(load.map(|load| told("load", peer).detail("jobs", load.jobs).detail("tasks", load.tasks)));
     }
     notices
 }
@@ -51,6 +57,7 @@ fn news(before: &[Peer], now: &[Peer]) -> Vec<Notice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::peers::Load;
 
     fn peer(id: &str, name: Option<&str>, port: u16, status: PeerState) -> Peer {
         Peer { node_id: id.into(), name: name.map(str::to_owned), status, ..Peer::unknown("10.0.0.2", port) }
@@ -70,6 +77,9 @@ mod tests {
         assert_eq!(said(&[kai(Online)], &[kai(Online)]), [""; 0]);
         assert_eq!(said(&[kai(Online)], &[peer("id-kai", Some("leo"), 1, Online)]), ["renamed leo"]);
         assert_eq!(said(&[kai(Online)], &[]), ["removed kai"]);
+        let busy = Peer { load: Some(Load { jobs: 2, tasks: 0 }), ..kai(Online) };
+        assert_eq!(said(&[kai(Online)], std::slice::from_ref(&busy)), ["load kai"]);
+        assert_eq!(said(std::slice::from_ref(&busy), std::slice::from_ref(&busy)), [""; 0]);
         // A machine that tells its id, or moves, is the same.
         assert_eq!(said(&[peer("manual-10.0.0.2:1", None, 1, Unknown)], &[kai(Online)]), ["online kai"]);
         assert_eq!(said(&[kai(Online)], &[peer("id-kai", Some("kai"), 9, Online)]), [""; 0]);

@@ -60,6 +60,7 @@ impl Registry {
             peer.status = PeerState::Unknown;
             peer.failure_count = 0;
             peer.latency_ms = None;
+            peer.load = None;
         }
         fit
     }
@@ -181,6 +182,7 @@ impl Registry {
             None => {
                 peer.failure_count = peer.failure_count.saturating_add(1);
                 peer.latency_ms = None;
+                peer.load = None;
                 if peer.failure_count >= FAILURES {
                     peer.status = PeerState::Offline;
                 }

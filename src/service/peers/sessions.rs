@@ -122,7 +122,7 @@ impl Registry {
         for mut row in main.peers.into_iter().filter(|row| !is_kin(row)) {
             row.unconfirmed_until = None;
             if let Some(own) = before.iter().find(|own| own.node_id == row.node_id).filter(|_| !watched) {
-                (row.status, row.failure_count, row.latency_ms) = (own.status, own.failure_count, own.latency_ms);
+                (row.status, row.failure_count, row.latency_ms, row.load) = (own.status, own.failure_count, own.latency_ms, own.load);
                 row.last_seen = row.last_seen.max(own.last_seen);
             }
             self.peers.push(row);

@@ -1,6 +1,7 @@
 //! Files and folders: received whole or not at all, sent with their checksum.
 
 mod news;
+pub mod running;
 mod tree;
 mod uploads;
 
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::running::Running;
 use self::uploads::Uploads;
-use crate::api::transfer::{Files, Received, UploadState};
+use crate::api::transfer::{Direction, Files, Received, UploadState};
 use crate::api::{Caller, Download, Pieces};
 use crate::base::hash::{Sha256, is_sha256};
 use crate::base::workers::blocking;
@@ -58,13 +60,19 @@ pub struct Transfer {
     paths: Paths,
     settings: Settings,
     uploads: Arc<Uploads>,
+    running: Running,
     journal: Journal,
 }
 
 impl Transfer {
     /// `paths` decides what may be touched; `transfer.maxFileSize` of the settings how large a file may be.
     pub fn new(paths: Paths, settings: Settings, journal: Journal) -> Self {
-        Self { paths, settings, uploads: Arc::default(), journal }
+        Self { paths, settings, uploads: Arc::default(), running: Running::default(), journal }
+    }
+
+    /// The transfers that are under way.
+    pub fn running(&self) -> &Running {
+        &self.running
     }
 
     /// Receives a file. It is on disk, whole and checked, when this answers; until then the old one is in its place.
@@ -72,7 +80,8 @@ impl Transfer {
     /// What breaks off is kept for [`Transfer::upload_state`] and another try, if `size` is known.
     pub async fn receive(&self, caller: &Caller, put: Put, body: Pieces) -> Result<Received> {
         let asked = put.path.clone();
-        let result = self.take_in(caller, put, body).await;
+        let passage = self.running.begin(Direction::In, &asked, caller.peer(), put.offset, put.size);
+        let result = self.take_in(caller, put, passage.count(body)).await;
         self.tell_arrival(caller, &asked, &result, |received| (&received.path, received.size));
         result
     }

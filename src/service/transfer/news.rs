@@ -5,7 +5,9 @@ use std::path::Path;
 use futures_util::StreamExt;
 
 use super::Transfer;
+use super::running::Passage;
 use crate::api::events::{Notice, NoticeType};
+use crate::api::transfer::Direction;
 use crate::api::{Caller, Download, Piece};
 use crate::base::Result;
 use crate::service::journal::Journal;
@@ -22,9 +24,10 @@ impl Transfer {
     /// Tells of something that leaves once it has, or once nobody wants it any more.
     pub(super) fn tell_departure(&self, caller: &Caller, path: &Path, download: Download) -> Download {
         let path = path.display().to_string();
+        let passage = self.running.begin(Direction::Out, &path, caller.peer(), download.offset, download.size);
         let notice = Notice::new(NoticeType::Transfer, "failed", path).peer(caller.peer());
         let left = download.size.map(|size| size - download.offset);
-        let mut departure = Departure { journal: self.journal.clone(), notice, left, passed: 0, is_whole: false };
+        let mut departure = Departure { journal: self.journal.clone(), notice, passage, left, passed: 0, is_whole: false };
         let body = download.body.inspect(move |piece| departure.saw(piece));
         Download { body: Box::pin(body), ..download }
     }
@@ -34,6 +37,7 @@ impl Transfer {
 struct Departure {
     journal: Journal,
     notice: Notice,
+    passage: Passage,
     /// Bytes that are to leave, where that is known before.
     left: Option<u64>,
     passed: u64,
@@ -43,7 +47,10 @@ struct Departure {
 impl Departure {
     fn saw(&mut self, piece: &Result<Piece>) {
         match piece {
-            Ok(Piece::Data(bytes)) => self.passed += bytes.len() as u64,
+            Ok(Piece::Data(bytes)) => {
+                self.passed += bytes.len() as u64;
+                self.passage.add(bytes.len());
+            }
             Ok(Piece::Checksum(_)) => self.is_whole = true,
             Err(_) => {}
         }

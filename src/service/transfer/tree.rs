@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Transfer, split};
-use crate::api::transfer::{FileType, Manifest, TreeReceived};
+use crate::api::transfer::{Direction, FileType, Manifest, TreeReceived};
 use crate::api::{Access, Caller, Download, Permission, Pieces};
 use crate::base::hash::is_sha256;
 use crate::base::workers::blocking;
@@ -80,7 +80,8 @@ impl Transfer {
     /// `INVALID_REQUEST` for an entry that would land outside, `TRANSFER_PATH_DENIED` for one that may not be touched.
     /// What arrived before it stays.
     pub async fn receive_tree(&self, caller: &Caller, path: &str, checksum: Option<String>, body: Pieces) -> Result<TreeReceived> {
-        let result = self.take_in_tree(caller, path, checksum, body).await;
+        let passage = self.running.begin(Direction::In, path, caller.peer(), 0, None);
+        let result = self.take_in_tree(caller, path, checksum, passage.count(body)).await;
         self.tell_arrival(caller, path, &result, |received| (&received.path, received.size));
         result
     }
