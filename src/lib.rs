@@ -7,6 +7,7 @@ pub mod base;
 pub mod cli;
 pub mod client;
 pub mod daemon;
+pub mod dashboard;
 pub mod disk;
 pub mod fleet;
 pub mod home;

@@ -1,6 +1,7 @@
 //! The command line's grammar: every command, argument and flag, from which help, completions and man pages are made.
 
 mod context;
+mod dashboard;
 mod message;
 mod service;
 mod session;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::context::{Context, Store};
+pub use self::dashboard::Dashboard;
 pub use self::message::Message;
 pub use self::service::{Planned, Uninstall};
 pub use self::session::Session;
@@ -99,6 +101,11 @@ pub enum Command {
     /// Show or renew this machine's key.
     #[command(subcommand)]
     Key(Key),
+    /// Show all machines in a browser, and act from there.
+    ///
+    /// Prints a link that works once, for ten minutes, and serves until Ctrl-C. Where a dashboard of this data directory runs
+    /// already, that one makes the link.
+    Dashboard(Dashboard),
     /// Print what happens on the daemon as it happens: peers, jobs, files, messages, keys of the store, trust.
     Events(Events),
     /// Give coding agents on this machine Loopsy's tools, or take them away.

@@ -72,8 +72,8 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, demo, doctor, events, exec, hook, init, key, logs, mcp, mcp_serve, message, pair, peers,
-        service, session as sessions, shell, start, status, stop, task, transfer, uninstall,
+        api, config, connect, context, daemon, dashboard, demo, doctor, events, exec, hook, init, key, logs, mcp, mcp_serve, message, pair,
+        peers, service, session as sessions, shell, start, status, stop, task, transfer, uninstall,
     };
     match command {
         Command::Init(args) => init::run(session, &args),
@@ -89,6 +89,7 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Uninstall(args) => uninstall::run(session, args),
         Command::Config(action) => config::run(session, action),
         Command::Key(action) => key::run(session, action),
+        Command::Dashboard(args) => dashboard::run(session, args),
         Command::Events(args) => events::run(session, &args),
         Command::Mcp(action) => mcp::run(session, action),
         Command::Logs(args) => logs::run(session, &args),

@@ -26,7 +26,7 @@ use crate::http::crowd::Crowd;
 use crate::http::gate::Gate;
 use crate::http::limits::Limits;
 use crate::http::open::Open;
-use crate::http::server::Server;
+use crate::http::server::{Gated, Server};
 use crate::net::{Listener, Network};
 use crate::platform::host;
 use crate::platform::process::Guard;
@@ -186,11 +186,9 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         workers: connections.clone(),
     };
     let server = Arc::new(Server {
-        gate,
-        routes,
-        service: daemon.clone(),
+        answers: Gated { gate, routes, service: daemon.clone() },
         connections: connections.clone(),
-        tls: certificate.server(),
+        tls: Some(certificate.server()),
         open: open.clone(),
         crowd: Crowd::new(host::descriptors()),
     });

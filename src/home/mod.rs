@@ -161,6 +161,18 @@ impl Home {
     pub fn keeper_lock(&self) -> PathBuf {
         self.sessions().join("keeper.lock")
     }
+    /// Where the dashboard listens, and the secret for who asks it for a link.
+    pub fn dashboard(&self) -> PathBuf {
+        self.root.join("dashboard.json")
+    }
+    /// The lock that the running dashboard holds for life.
+    pub fn dashboard_lock(&self) -> PathBuf {
+        self.root.join("dashboard.lock")
+    }
+    /// The page that takes a browser to the dashboard, so that no list of processes shows the link.
+    pub fn dashboard_door(&self) -> PathBuf {
+        self.root.join("dashboard.html")
+    }
 
     /// The command that does something with the daemon of this home, for hints: `start`, `stop` or `restart`.
     pub fn command(&self, verb: &str) -> String {

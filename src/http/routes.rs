@@ -253,7 +253,10 @@ fn decode<O: Operation>(params: &[(String, String)], parts: &Parts, body: &[u8])
 }
 
 /// Reads a JSON body within its limits; nothing is read where none is wanted.
-async fn read(parts: &Parts, incoming: Incoming, payload: Payload) -> Result<bytes::Bytes> {
+///
+/// # Errors
+/// `PAYLOAD_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE` for what calls itself something else, `INVALID_REQUEST` where it breaks off.
+pub async fn read(parts: &Parts, incoming: Incoming, payload: Payload) -> Result<bytes::Bytes> {
     let Payload::Json(limit) = payload else { return Ok(bytes::Bytes::new()) };
     if parts.method != Method::POST && parts.method != Method::PUT {
         return Ok(bytes::Bytes::new());

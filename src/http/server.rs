@@ -1,17 +1,19 @@
 //! Taking connections: one worker each, HTTP/1.1 or HTTP/2 by what the client says first.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
 use super::activity::Activity;
+use super::body::Body;
 use super::crowd::Crowd;
 use super::gate::{Gate, Remote, Transport};
 use super::open::Open;
@@ -32,25 +34,43 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// How long to wait when the system has no descriptors left.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// Everything that answers requests.
-pub struct Server<S> {
+/// What answers the requests that come over connections.
+pub trait Answer: Send + Sync + 'static {
+    /// Answers one request. Never fails: a failure is an answer.
+    fn answer(&self, remote: &Remote, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Operations behind the gate.
+pub struct Gated<S> {
     /// What is asked first.
     pub gate: Gate,
     /// What can be asked.
     pub routes: Routes<S>,
     /// Who carries it out.
     pub service: Arc<S>,
+}
+
+impl<S: Forward> Answer for Gated<S> {
+    async fn answer(&self, remote: &Remote, request: Request<Incoming>) -> Response<Body> {
+        self.gate.answer(&self.routes, &self.service, remote, request).await
+    }
+}
+
+/// Everything that takes connections.
+pub struct Server<A> {
+    /// What answers.
+    pub answers: A,
     /// Where connections run.
     pub connections: Workers,
-    /// What is shown to those who begin with a TLS handshake.
-    pub tls: tls::Server,
+    /// What is shown to those who begin with a TLS handshake; without it there is no TLS.
+    pub tls: Option<tls::Server>,
     /// Those that are open.
     pub open: Open,
     /// Those that came from elsewhere.
     pub crowd: Crowd,
 }
 
-impl<S: Forward> Server<S> {
+impl<A: Answer> Server<A> {
     /// Takes connections until the group of workers that this runs in stops.
     pub async fn run(self: Arc<Self>, mut listener: Listener) {
         loop {
@@ -77,8 +97,8 @@ impl<S: Forward> Server<S> {
 
     /// The stream as requests come over it: inside of TLS where the client begins so.
     async fn welcome(&self, mut stream: Stream) -> std::io::Result<(Stream, Transport)> {
-        match stream.peek().await? {
-            TLS_HANDSHAKE => Ok((self.tls.accept(stream).await?, Transport::Tls)),
+        match (stream.peek().await?, &self.tls) {
+            (TLS_HANDSHAKE, Some(tls)) => Ok((tls.accept(stream).await?, Transport::Tls)),
             _ => Ok((stream, Transport::Plain)),
         }
     }
@@ -103,7 +123,7 @@ impl<S: Forward> Server<S> {
         let service = service_fn(move |request: Request<Incoming>| {
             let (server, remote, under_way) = (server.clone(), remote.clone(), asked.begin());
             async move {
-                let answer = server.gate.answer(&server.routes, &server.service, &remote, request).await;
+                let answer = server.answers.answer(&remote, request).await;
                 Ok::<_, Infallible>(answer.map(|body| under_way.sending(body)))
             }
         });

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod cut;
+pub mod interfaces;
 pub mod memory;
 pub mod multicast;
 pub mod network;

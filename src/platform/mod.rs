@@ -8,6 +8,7 @@ pub mod holder;
 pub mod host;
 pub mod memory;
 pub mod modes;
+pub mod opener;
 pub mod pid;
 pub mod process;
 pub mod signals;

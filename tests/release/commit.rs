@@ -1,4 +1,4 @@
-//! The commit that `loopsy --version` names: `build.rs` in each kind of folder that it may find itself in.
+//! The commit that `loopsy --version` names: `build/commit.rs` in each kind of folder that it may find itself in.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::process::Command;
 use crate::support::process::skipped;
 use crate::support::program::Program;
 
-/// A folder with sources like Loopsy's, and `build.rs` as a program.
+/// A folder with sources like Loopsy's, and `build/commit.rs` as a program.
 struct Sources {
     folder: tempfile::TempDir,
 }
 
-/// What `build.rs` tells cargo.
+/// What it tells cargo.
 struct Told {
     commit: String,
     watched: Vec<PathBuf>,
@@ -21,7 +21,9 @@ impl Sources {
     /// Nothing where there is no git or no compiler.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+        let (own, script) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("build/commit.rs"), folder.path().join("script.rs"));
+        let text = format!("#[path = {own:?}]\nmod commit;\nfn main() {{\n    commit::tell(None);\n}}\n");
+        loopsy::platform::files::write_private(&script, text.as_bytes()).unwrap();
         let mut compiler = Command::new("rustc");
         compiler.args(["--edition", "2024", "-o"]).arg(folder.path().join("script")).arg(script);
         let made = compiler.status().is_ok_and(|status| status.success());

@@ -5,6 +5,7 @@ pub mod config;
 pub mod connect;
 pub mod context;
 pub mod daemon;
+pub mod dashboard;
 pub mod demo;
 pub mod doctor;
 pub mod events;

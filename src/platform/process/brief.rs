@@ -39,6 +39,15 @@ pub fn run_within(command: &mut Command, limit: Duration) -> io::Result<Option<E
     Ok(in_time.then(|| Ended { success, stdout: read(stdout), stderr: read(stderr) }))
 }
 
+/// Starts a program that goes on by itself: without input and output, and without the signals of this one's terminal.
+///
+/// # Errors
+/// When it can't be started.
+pub fn start_apart(command: &mut Command) -> io::Result<()> {
+    set_apart(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    command.spawn().map(drop)
+}
+
 /// The end of an output, read while it comes.
 struct Tail {
     kept: Arc<Mutex<Vec<u8>>>,

@@ -27,7 +27,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub use brief::{Ended, run_within};
+pub use brief::{Ended, run_within, start_apart};
 pub use signals::{signal_name, signal_number};
 pub use system::{Control, Guard, Input, Output, keep_handles, unread};
 pub use which::which;

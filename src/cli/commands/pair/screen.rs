@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::{Result, clock};
 use crate::cli::console::Console;
 use crate::home::{Home, config_file};
+use crate::net::interfaces::callable_of;
 
 /// Six digits in two groups.
 pub(super) fn spaced(digits: &str) -> String {
@@ -24,14 +25,7 @@ fn reachable(host: &str, own: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
     if let Some(only) = host.parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified()) {
         return vec![only];
     }
-    let is_local = |ip: &IpAddr| match ip {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
-        // Without its zone, which means nothing elsewhere, an address of one link can't be called.
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
-    };
-    let mut found: Vec<IpAddr> = own.filter(|ip| !is_local(ip)).collect();
-    found.sort_by_key(|ip| (ip.is_ipv6(), *ip));
-    found.dedup();
+    let mut found = callable_of(own);
     if found.is_empty() {
         let loopback = if host.contains(':') { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
         found.push(loopback);
