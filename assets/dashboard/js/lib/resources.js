@@ -29,13 +29,14 @@ export function define(kind, source) {
 }
 
 /**
- * What a daemon knows, kept fresh while a component looks at it. The last data stays while newer is read or can't be.
+ * What a daemon knows, or with `peer` a machine that it trusts, kept fresh while a component looks at it. The last data stays
+ * while newer is read or can't be. A peer's own notices are not heard here: its data is read anew when its load or health changes.
  * @returns {{data: any, error: Error|undefined, loading: boolean, reload: () => void}}
  */
-export function useResource(kind, daemon = "main") {
-  const subscribe = useCallback((listener) => watch(kind, daemon, listener), [kind, daemon]);
-  const shown = useSource(subscribe, () => entries.get(id(kind, daemon))?.shown ?? NOTHING);
-  return { ...shown, reload: () => refresh(kind, daemon) };
+export function useResource(kind, daemon = "main", peer) {
+  const subscribe = useCallback((listener) => watch({ kind, daemon, peer }, listener), [kind, daemon, peer]);
+  const shown = useSource(subscribe, () => entries.get(id({ kind, daemon, peer }))?.shown ?? NOTHING);
+  return { ...shown, reload: () => refresh(kind, daemon, peer) };
 }
 
 /** The same of every daemon of this machine that runs, as a list of `{daemon, data, error, loading}`; none for kind null. */
@@ -45,29 +46,29 @@ export function useResources(kind) {
   const names = running.join(" ");
   const [, redraw] = useReducer((number) => number + 1, 0);
   useLayoutEffect(() => {
-    const ends = running.map((daemon) => watch(kind, daemon, redraw));
+    const ends = running.map((daemon) => watch({ kind, daemon }, redraw));
     return () => ends.forEach((end) => end());
   }, [kind, names]);
-  return running.map((daemon) => ({ daemon, ...(entries.get(id(kind, daemon))?.shown ?? NOTHING) }));
+  return running.map((daemon) => ({ daemon, ...(entries.get(id({ kind, daemon }))?.shown ?? NOTHING) }));
 }
 
 /** Reads a resource anew if a component looks at it, and else when one next does. */
-export function refresh(kind, daemon = "main") {
-  const entry = entries.get(id(kind, daemon));
+export function refresh(kind, daemon = "main", peer) {
+  const entry = entries.get(id({ kind, daemon, peer }));
   if (!entry) return;
   entry.isStale = true;
   schedule(entry);
 }
 
-function id(kind, daemon) {
-  return `${kind} ${daemon}`;
+function id({ kind, daemon, peer = "" }) {
+  return `${kind} ${daemon} ${peer}`;
 }
 
-function watch(kind, daemon, listener) {
-  const name = id(kind, daemon);
+function watch(source, listener) {
+  const name = id(source);
   let entry = entries.get(name);
   if (!entry) {
-    entry = { kind, daemon, shown: NOTHING, listeners: new Set(), isStale: true, isReading: false, readyAt: 0, timer: 0 };
+    entry = { ...source, shown: NOTHING, listeners: new Set(), isStale: true, isReading: false, readyAt: 0, timer: 0 };
     entries.set(name, entry);
   }
   entry.listeners.add(listener);
@@ -89,7 +90,7 @@ async function read(entry) {
   entry.isReading = true;
   entry.isStale = false;
   try {
-    const data = await call("GET", kinds.get(entry.kind).path, { daemon: entry.daemon });
+    const data = await call("GET", kinds.get(entry.kind).path, { daemon: entry.daemon, peer: entry.peer });
     show(entry, { data, error: undefined, loading: false });
   } catch (error) {
     show(entry, { data: entry.shown.data, error, loading: false });
@@ -106,13 +107,16 @@ function show(entry, shown) {
 }
 
 onNotice((notice, daemon) => {
-  const isNew = ["hello", "reset", "daemon"].includes(notice.type);
   for (const entry of entries.values()) {
-    if (entry.daemon !== daemon) continue;
-    const { on, only } = kinds.get(entry.kind);
-    if (isNew || (on.includes(notice.type) && (!only || only(notice)))) {
-      entry.isStale = true;
-      schedule(entry);
-    }
+    if (entry.daemon !== daemon || !isAbout(notice, entry)) continue;
+    entry.isStale = true;
+    schedule(entry);
   }
 });
+
+function isAbout(notice, { kind, peer }) {
+  if (["hello", "reset", "daemon"].includes(notice.type)) return true;
+  if (peer) return notice.type === "peer" && notice.subject === peer;
+  const { on, only } = kinds.get(kind);
+  return on.includes(notice.type) && (!only || only(notice));
+}

@@ -5,7 +5,8 @@ import { toast, toastError } from "../../components/toast.js";
 import { call } from "../../lib/api.js";
 import { count } from "../../lib/format.js";
 import { go } from "../../lib/router.js";
-import { html, useLayoutEffect, useMemo, useRef, useState } from "../../lib/ui.js";
+import { useStickToEnd } from "../../lib/stick.js";
+import { html, useMemo, useRef, useState } from "../../lib/ui.js";
 import { Compose } from "./compose.js";
 import { Letter, letterId } from "./letter.js";
 import { EVERYBODY } from "./threads.js";
@@ -26,7 +27,7 @@ export function Thread({ thread, daemon, mail, back }) {
     else if (done) toast(`${count(done)} acknowledged`);
   };
   const shown = letters.slice(-drawn);
-  useEnd(box, letters.at(-1)?.id, shown[0]?.id);
+  useStickToEnd(box, letters.at(-1)?.id, shown[0]?.id);
   const unread = letters.filter((row) => row.isUnread);
   const title = key === EVERYBODY ? "Everybody" : key;
   return html`<section class="pane" aria-label="Thread" data-testid="thread">
@@ -60,22 +61,4 @@ async function acknowledgeAll(rows, daemon, mail) {
     }
   }
   return done;
-}
-
-/** Keeps a box at its end while letters come, unless its user scrolled up, and in place when earlier ones are drawn. */
-function useEnd(box, lastId, firstId) {
-  const before = useRef({ height: 0, top: 0, isAtEnd: true });
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (before.current.isAtEnd) element.scrollTop = element.scrollHeight;
-    else if (before.current.firstId !== firstId) element.scrollTop = before.current.top + element.scrollHeight - before.current.height;
-    before.current.firstId = firstId;
-    before.current.height = element.scrollHeight;
-    const scrolled = () => {
-      const isAtEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 40;
-      before.current = { ...before.current, height: element.scrollHeight, top: element.scrollTop, isAtEnd };
-    };
-    element.addEventListener("scroll", scrolled, { passive: true });
-    return () => element.removeEventListener("scroll", scrolled);
-  }, [lastId, firstId]);
 }
