@@ -25,6 +25,18 @@ export function Status({ kind, children, title }) {
   return html`<span class="status" title=${title}><${Dot} kind=${kind} />${children}</span>`;
 }
 
+const HEALTH = { online: "ok", running: "ok", offline: "bad", stopped: "bad" };
+
+/** The state of a machine or daemon. */
+export function Health({ status, title }) {
+  return html`<${Status} kind=${HEALTH[status]} title=${title}>${status}<//>`;
+}
+
+/** In the place of a value that is not known. */
+export function Unknown() {
+  return html`<span class="dim"><span aria-hidden="true">–</span><span class="visually-hidden">not known</span></span>`;
+}
+
 /** A number of bytes. */
 export function Bytes({ value }) {
   return html`<span class="num" title=${`${value} bytes`}>${bytes(value)}</span>`;
@@ -35,6 +47,11 @@ export function TimeAgo({ ts }) {
   useTick(ts && Date.now() - ts < 60_000 ? 1000 : 20_000);
   const when = ts ? new Date(ts) : null;
   return html`<time class="num" dateTime=${when?.toISOString()} title=${instant(ts)}>${ago(ts)}</time>`;
+}
+
+/** When a peer was last heard of; one that is online is checked all the time, which makes no news. */
+export function LastSeen({ peer }) {
+  return peer.status === "online" ? html`<span class="dim">now</span>` : html`<${TimeAgo} ts=${peer.lastSeen} />`;
 }
 
 /** What is left until an instant, each second. */

@@ -16,6 +16,8 @@ export function Dialog({ title, onClose, onSubmit, actions, children, wide, test
     const dialog = ref.current;
     const before = document.activeElement;
     dialog.showModal();
+    const first = ["[autofocus]", ".dialog-body :is(input, select, textarea, button, a)", ".dialog-foot button[type=submit]"];
+    first.map((selector) => dialog.querySelector(selector)).find(Boolean)?.focus();
     return () => {
       dialog.close();
       if (before?.isConnected) before.focus();

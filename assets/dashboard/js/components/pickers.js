@@ -10,7 +10,7 @@ export function DaemonPicker({ value = "main", onChange, label = "Daemon" }) {
   const daemons = useStore((state) => state.me?.daemons) ?? [];
   if (daemons.length < 2) return null;
   return html`<label class="picker"><span class="dim">${label}</span>
-    <select value=${value} onChange=${(event) => onChange(event.target.value)} data-testid="daemon-picker">
+    <select value=${value} aria-label=${label} onChange=${(event) => onChange(event.target.value)} data-testid="daemon-picker">
       ${daemons.map((daemon) => html`<option key=${daemon.name} value=${daemon.name}>${visible(daemon.label)}${daemon.status === "running" ? "" : " (stopped)"}</option>`)}
     </select></label>`;
 }
@@ -25,7 +25,7 @@ export function PeerPicker({ daemon = "main", value = "", onChange, label = "Mac
   const peers = (data?.peers ?? []).filter((peer) => peer.trusted);
   const isGone = value && !peers.some((peer) => peerName(peer) === value);
   return html`<label class="picker"><span class="dim">${label}</span>
-    <select value=${value} onChange=${(event) => onChange(event.target.value)} data-testid="peer-picker">
+    <select value=${value} aria-label=${label} onChange=${(event) => onChange(event.target.value)} data-testid="peer-picker">
       ${self ? html`<option value="">${visible(own ?? "this machine")} (here)</option>` : html`<option value="" disabled>Choose…</option>`}
       ${isGone && html`<option value=${value}>${visible(value)}</option>`}
       ${peers.map((peer) => html`<option key=${peer.nodeId} value=${peerName(peer)}>${visible(peerName(peer))}${peer.status === "offline" ? " (offline)" : ""}</option>`)}

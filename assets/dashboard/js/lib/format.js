@@ -68,6 +68,11 @@ function pair(ms, big, bigName, small, smallName) {
   return `${Math.floor(ms / big)} ${bigName}${rest ? ` ${rest} ${smallName}` : ""}`;
 }
 
+/** A round trip. */
+export function millis(ms) {
+  return `${ms < 10 ? ms.toFixed(1) : whole.format(Math.round(ms))} ms`;
+}
+
 /** How long ago an instant was, in one unit: `5 min ago`; `just now` below five seconds. */
 export function ago(ts, now = Date.now()) {
   if (!ts) return "never";

@@ -7,7 +7,12 @@ import { get, set } from "./store.js";
 /** Newest notices that are kept for the list of recent events. */
 const KEPT = 300;
 
+/** How many of a daemon's events from before the page was opened are shown, and how long is waited for them, ms. */
+const EARLIER = 60;
+const EARLIER_WAIT = 2000;
+
 const listeners = new Set();
+const seeded = new Set();
 let live = null;
 let waiting = [];
 let frame = 0;
@@ -32,6 +37,7 @@ export function start() {
 export function stop() {
   live?.close();
   live = null;
+  seeded.clear();
 }
 
 /** Tries at once, where the next try was some way off. */
@@ -47,9 +53,33 @@ export async function loadMe() {
 function hear(daemon, notice) {
   if (notice.type === "daemon" || (notice.type === "hello" && isStopped(daemon))) loadMe().catch(() => undefined);
   for (const listener of [...listeners]) listener(notice, daemon);
+  if (notice.type === "hello") seed(daemon, notice.id);
   if (notice.type === "hello" || notice.type === "reset") return;
   waiting.push({ daemon, event: notice });
   frame ||= requestAnimationFrame(keep);
+}
+
+/** Reads what happened on a daemon shortly before it was listened to, once. */
+function seed(daemon, until) {
+  if (!until || seeded.has(daemon)) return;
+  seeded.add(daemon);
+  const found = [];
+  const finish = () => {
+    clearTimeout(timer);
+    earlier.close();
+    const all = [...get().events, ...found].sort((a, b) => b.event.ts - a.event.ts);
+    set({ events: all.slice(0, KEPT) });
+  };
+  const timer = setTimeout(finish, EARLIER_WAIT);
+  const earlier = stream("/events", {
+    daemon,
+    since: until - EARLIER,
+    onEvent: (event) => {
+      if (event.id <= until && event.type !== "reset" && event.type !== "hello") found.push({ daemon, event });
+      if (event.id >= until) finish();
+    },
+    onState: ({ state }) => state === "failed" && finish(),
+  });
 }
 
 function isStopped(name) {

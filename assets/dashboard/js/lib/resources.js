@@ -31,7 +31,7 @@ export function define(kind, source) {
 /**
  * What a daemon knows, or with `peer` a machine that it trusts, kept fresh while a component looks at it. The last data stays
  * while newer is read or can't be. A peer's own notices are not heard here: its data is read anew when its load or health changes.
- * @returns {{data: any, error: Error|undefined, loading: boolean, reload: () => void}}
+ * @returns {{data: any, error: Error|undefined, loading: boolean, at: number, reload: () => void}} `at`: when it was read
  */
 export function useResource(kind, daemon = "main", peer) {
   const subscribe = useCallback((listener) => watch({ kind, daemon, peer }, listener), [kind, daemon, peer]);
@@ -91,9 +91,9 @@ async function read(entry) {
   entry.isStale = false;
   try {
     const data = await call("GET", kinds.get(entry.kind).path, { daemon: entry.daemon, peer: entry.peer });
-    show(entry, { data, error: undefined, loading: false });
+    show(entry, { data, error: undefined, loading: false, at: Date.now() });
   } catch (error) {
-    show(entry, { data: entry.shown.data, error, loading: false });
+    show(entry, { ...entry.shown, error, loading: false });
   }
   entry.isReading = false;
   const now = performance.now();
