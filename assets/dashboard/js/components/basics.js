@@ -108,11 +108,13 @@ export function ErrorLine({ error, onRetry }) {
   </div>`;
 }
 
+/** First words that are none of a name, and so are written as at the beginning of a sentence. */
+const BEGINNINGS = /^(a|an|another|it|no|not|nothing|only|that|the|there|this|too|what|wrong|you)\b/;
+
 /** A fragment from the server as a sentence. */
 export function sentence(fragment) {
-  const text = visible(fragment).trim();
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+  const text = visible(fragment).trim().replace(BEGINNINGS, (word) => word.charAt(0).toUpperCase() + word.slice(1));
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 /** A button with an icon alone; `label` is its name. */

@@ -18,7 +18,7 @@ export function MainNav() {
   return html`<nav class="nav" aria-label="Main">
     <a class="brand" href="#/overview"><img src="/icon.svg" width="24" height="24" alt="" />Loopsy</a>
     <p class="nav-host ellipsis" title=${visible(host)}><bdi>${visible(host)}</bdi></p>
-    <ul>${VIEWS.map((view) => html`<li key=${view.id}><${NavLink} view=${view} /></li>`)}</ul>
+    <ul>${VIEWS.map((view) => html`<li key=${view.id}><${NavLink} view=${view} place="nav" /></li>`)}</ul>
     <div class="nav-foot"><${ConnectionDot} /><span class="dim ellipsis" title=${version}>${version}</span></div>
   </nav>`;
 }
@@ -36,20 +36,20 @@ export function PhoneNav() {
   const rest = VIEWS.filter((entry) => !entry.phone);
   return html`<nav class="phone-nav" aria-label="Main">
     <ul>
-      ${VIEWS.filter((entry) => entry.phone).map((entry) => html`<li key=${entry.id}><${NavLink} view=${entry} isShort /></li>`)}
+      ${VIEWS.filter((entry) => entry.phone).map((entry) => html`<li key=${entry.id}><${NavLink} view=${entry} place="tab" isShort /></li>`)}
       <li><button type="button" class=${cx("nav-link", rest.some((entry) => entry.id === view) && "current")} aria-haspopup="dialog" onClick=${() => setOpen(true)}>
         <${Icon} name="more" /><span>More</span></button></li>
     </ul>
     ${isOpen && html`<${Dialog} title="More" onClose=${() => setOpen(false)}>
-      <ul class="more-list">${rest.map((entry) => html`<li key=${entry.id} onClick=${() => setOpen(false)}><${NavLink} view=${entry} /></li>`)}</ul>
+      <ul class="more-list">${rest.map((entry) => html`<li key=${entry.id} onClick=${() => setOpen(false)}><${NavLink} view=${entry} place="more" /></li>`)}</ul>
     <//>`}
   </nav>`;
 }
 
-function NavLink({ view, isShort }) {
+function NavLink({ view, place, isShort }) {
   const isCurrent = useRoute().view === view.id;
   const waiting = useWaiting(view.id);
-  return html`<a class=${cx("nav-link", isCurrent && "current")} href=${`#/${view.id}`} aria-current=${isCurrent ? "page" : undefined} data-testid=${`nav-${view.id}`}>
+  return html`<a class=${cx("nav-link", isCurrent && "current")} href=${`#/${view.id}`} aria-current=${isCurrent ? "page" : undefined} data-testid=${`${place}-${view.id}`}>
     <${Icon} name=${view.id} /><span>${(isShort && view.short) || view.title}</span>
     ${waiting > 0 && html`<span class=${cx("count", view.id === "tasks" && "warn")}>${waiting > 99 ? "99+" : waiting}<span class="visually-hidden"> ${view.id === "tasks" ? "waiting for an answer" : "unread"}</span></span>`}
   </a>`;

@@ -15,7 +15,7 @@ import { useLog } from "./activity/log.js";
 
 await loadStyle("/css/activity.css");
 
-/** The view: `#/activity?daemon=…&caller=…&denied=1`. */
+/** The view: `#/activity?daemon=…&caller=…&denied=1&reads=0`. */
 export default function Activity() {
   const { query } = useRoute();
   const daemon = query.daemon ?? "main";
@@ -24,7 +24,7 @@ export default function Activity() {
   const status = useStore(() => daemonNamed(daemon)?.status);
   const { lines, state, error, isPaused, pause, retry } = useLog(daemon, status);
   const change = (changes) => go("activity", "", { ...query, ...changes }, { replace: true });
-  const shown = useMemo(() => sift(lines, filter, query.caller, query.denied), [lines, filter, query.caller, query.denied]);
+  const shown = useMemo(() => sift(lines, filter, query), [lines, filter, query]);
   const callers = useMemo(() => [...new Set(lines.map((line) => line.caller))].sort(), [lines]);
 
   return html`<div class=${cx("view fill activity", chosen && "has-details")}>
@@ -37,6 +37,7 @@ export default function Activity() {
         ${[...new Set([...callers, ...(query.caller ? [query.caller] : [])])].map((caller) => html`<option key=${caller} value=${caller}>${visible(caller)}</option>`)}
       </select></label>
       <${Check} label="Denied only" checked=${query.denied === "1"} onChange=${(isOn) => change({ denied: isOn ? "1" : "" })} />
+      <${Check} label="Hide reads" checked=${query.reads === "0"} onChange=${(isOn) => change({ reads: isOn ? "0" : "" })} />
       <button type="button" class="btn" aria-pressed=${isPaused ? "true" : "false"} onClick=${() => pause(!isPaused)}>${isPaused ? "Go on" : "Pause"}</button>
     </header>
     ${error && status !== "stopped" && html`<${ErrorLine} error=${error} onRetry=${retry} />`}
@@ -57,9 +58,10 @@ function body({ lines, shown, state, chosen, setChosen }) {
   return html`<${Lines} lines=${shown} chosen=${chosen} onChoose=${setChosen} />`;
 }
 
-/** Lines that match: all words of the filter somewhere in them, the caller, and whether they were denied. */
-function sift(lines, filter, caller, isDenied) {
+/** Lines that match: all words of the filter somewhere in them, the caller, only those denied, none that only read. */
+function sift(lines, filter, { caller, denied, reads }) {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0 && !caller && !isDenied) return lines;
-  return lines.filter((line) => (!caller || line.caller === caller) && (!isDenied || line.isDenied) && words.every((word) => line.text.includes(word)));
+  if (words.length === 0 && !caller && !denied && !reads) return lines;
+  return lines.filter((line) => (!caller || line.caller === caller) && (!denied || line.isDenied)
+    && (!reads || line.method !== "GET" || line.isDenied) && words.every((word) => line.text.includes(word)));
 }

@@ -37,7 +37,7 @@ export default function Peers() {
       <h1>Peers</h1>
       <${DaemonPicker} value=${daemon} onChange=${(name) => go("peers", "", { daemon: name === "main" ? "" : name })} />
       <${Search} label="Search peers" value=${filter} onInput=${setFilter} />
-      <div class="row peers-ways"><button type="button" class="btn" onClick=${() => setAdding(true)}>Add by address</button>
+      <div class="row peers-ways"><button type="button" class="btn" onClick=${() => setAdding(true)} aria-label="Add by address">Add<span class="hide-phone"> by address</span></button>
       <button type="button" class="btn primary" onClick=${() => pair()}><${Icon} name="plus" />Pair</button></div>
     </header>
     ${error && html`<${ErrorLine} error=${error} onRetry=${reload} />`}

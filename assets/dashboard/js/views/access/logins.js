@@ -12,7 +12,7 @@ import { html, useEffect, useState } from "../../lib/ui.js";
 export function Logins() {
   const [logins, setLogins] = useState();
   const [error, setError] = useState();
-  const load = () => own("GET", "/logins").then((reply) => { setLogins(reply.logins); setError(undefined); }, setError);
+  const load = () => own("GET", "/logins").then((reply) => { setLogins(reply.logins.sort(byUse)); setError(undefined); }, setError);
   useEffect(() => {
     load();
     const again = () => document.hidden || load();
@@ -31,6 +31,10 @@ export function Logins() {
     <${ErrorLine} error=${error} onRetry=${load} />
     ${logins ? html`<${Table} caption="Logins" testid="logins" columns=${columns(end)} rows=${logins} rowKey=${(login) => login.loginId} />` : !error && html`<${Loading} />`}
   </section>`;
+}
+
+function byUse(a, b) {
+  return Number(b.current) - Number(a.current) || b.lastUsed - a.lastUsed;
 }
 
 function columns(end) {

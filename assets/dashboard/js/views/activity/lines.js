@@ -10,7 +10,7 @@ import { useRowHeight } from "../../lib/wide.js";
 export function Lines({ lines, chosen, onChoose }) {
   const rowHeight = useRowHeight(30, 58);
   const columns = useMemo(() => [
-    { id: "time", label: "Time", class: "num dim activity-time", cell: (line) => clock(line.timestamp) },
+    { id: "time", label: "Time", class: "dim activity-time", cell: (line) => clock(line.timestamp) },
     { id: "caller", label: "Caller", hide: "phone", cell: (line) => html`<${Text} class=${line.caller === "owner" ? "dim" : ""}>${line.caller}<//>` },
     { id: "what", label: "What", cell: (line) => html`<${What} line=${line} onChoose=${onChoose} />` },
     { id: "target", label: "On what", hide: "phone", cell: (line) => html`<${Text} class="mono">${line.target ?? ""}<//>` },

@@ -40,7 +40,7 @@ function Name({ row }) {
   const at = row.isOwn ? href("peers", "", { daemon: row.daemon === "main" ? "" : row.daemon }) : href("peers", row.nodeId, { daemon: row.daemon === "main" ? "" : row.daemon });
   return html`<a data-primary href=${at} class="ellipsis"><${Text}>${row.name}<//></a>
     ${row.isOwn && html`<${Badge}>here<//>`}
-    ${!row.isOwn && !row.trusted && html`<${Badge} kind="warn">not paired<//>`}
+    ${!row.isOwn && !row.trusted && html`<span class="hide-phone"><${Badge} kind="warn">not paired<//></span>`}
     ${row.warnings?.length > 0 && html`<${Badge} kind="warn" title=${row.warnings.join("\n")}>${row.warnings.length === 1 ? "1 warning" : `${row.warnings.length} warnings`}<//>`}
     ${row.error && html`<${Badge} kind="bad" title=${row.error.message}>no answer<//>`}`;
 }

@@ -26,7 +26,7 @@ export function Details({ peer, daemon, onClose, onPair }) {
     }
     setBusy("");
   };
-  const button = (what, work, kind = "") => html`<button type="button" class=${`btn ${kind}`} disabled=${busy === what} onClick=${() => run(what, work)}>${busy === what ? `${what}…` : what}</button>`;
+  const button = (what, work, kind = "") => html`<button type="button" class=${`btn ${kind}`} aria-disabled=${busy === what ? "true" : undefined} onClick=${() => busy || run(what, work)}>${busy === what ? `${what}…` : what}</button>`;
   return html`<aside class="panel split-side" aria-label=${`Details of ${visible(name)}`} data-testid="peer-details">
     <header class="panel-head"><h2 class="ellipsis"><${Text}>${name}<//></h2><${IconButton} icon="close" label="Close details" onClick=${onClose} /></header>
     <div class="panel-body stack">

@@ -38,7 +38,7 @@ export function PeerList({ rows, at, chosen, onPair }) {
     { id: "version", label: "Protocol", hide: "tablet", cell: ({ peer }) => html`<${Text} class="num">${peer.version || "–"}<//>` },
     { id: "seen", label: "Last seen", class: "num", cell: ({ peer }) => html`<${LastSeen} peer=${peer} />` },
   ], [at.daemon, chosen, onPair]);
-  return html`<${VirtualTable} caption="Peers" testid="peers" grid=${chosen ? "peers-grid narrow" : "peers-grid"} columns=${columns} rows=${rows} rowHeight=${rowHeight}
+  return html`<${VirtualTable} caption="Peers" testid="peers" grid="peers-grid" columns=${columns} rows=${rows} rowHeight=${rowHeight}
     rowKey=${(row) => row.peer.nodeId} rowClass=${(row) => row.peer === chosen && "chosen-row"} />`;
 }
 
@@ -47,7 +47,7 @@ function Name({ row: { peer, name, depth }, at, onPair, isChosen }) {
     <span class="peer-words"><a data-primary class="ellipsis" href=${href("peers", peer.nodeId, at)} aria-current=${isChosen ? "true" : undefined}><${Text}>${name}<//></a>
       <span class="phone-only small dim row"><${Text}>${place(peer)}<//>${peer.latencyMs !== undefined && html`<span class="nowrap">${millis(peer.latencyMs)}</span>`}</span></span>
     ${peer.unconfirmedUntil && html`<${Badge} kind="warn" title="It was paired and has not called yet">unconfirmed<//>`}
-    ${!peer.trusted && html`<button type="button" class="btn small" aria-label=${`Pair with ${name}`} onClick=${() => onPair(place(peer))}>Pair</button>`}
+    ${!peer.trusted && !peer.unconfirmedUntil && html`<button type="button" class="btn small hide-phone" aria-label=${`Pair with ${name}`} onClick=${() => onPair(place(peer))}>Pair</button>`}
   </span>`;
 }
 

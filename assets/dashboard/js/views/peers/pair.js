@@ -1,6 +1,6 @@
 // Pairing from the page: a code here or there, then six digits that two people compare.
 
-import { Countdown, ErrorLine, Loading } from "../../components/basics.js";
+import { Countdown, ErrorLine, Loading, useTick } from "../../components/basics.js";
 import { Dialog } from "../../components/dialog.js";
 import { Choice, Field } from "../../components/field.js";
 import { spaced, visible } from "../../lib/format.js";
@@ -11,6 +11,9 @@ import { ApiError, call } from "../../lib/api.js";
 import { Compare } from "./compare.js";
 import { ACTIVE, usePairing } from "./pairing.js";
 import { parsePlace } from "./place.js";
+
+/** How long the other machine may take to call before that is worth a word, ms. */
+const SETTLING = 5000;
 
 /** The dialog; with `machine`, an address, the code of that machine is asked for. */
 export function PairDialog({ daemon, machine, onClose }) {
@@ -100,11 +103,13 @@ function Waiting({ pairing, daemon }) {
 }
 
 function Done({ pairing, daemon, onClose }) {
+  const [since] = useState(Date.now);
+  const isLate = useTick(1000) - since > SETTLING;
   const { data } = useResource("peers", daemon);
   const { name } = pairing.pair;
   const row = data?.peers.find((peer) => peer.name === name);
   return html`
     <p role="status" data-testid="pair-done">Paired with <strong><bdi>${visible(name)}</bdi></strong>.</p>
-    ${row?.unconfirmedUntil && html`<p class="notice warn">It has not called yet; unless it does within <${Countdown} until=${row.unconfirmedUntil} />, its entry is dropped.</p>`}
+    ${isLate && row?.unconfirmedUntil && html`<p class="notice warn">It has not called yet; unless it does within <${Countdown} until=${row.unconfirmedUntil} />, its entry is dropped.</p>`}
     <div class="row end"><button type="button" class="btn primary" onClick=${onClose}>Done</button></div>`;
 }
