@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that can't go on fails")]
 
 mod agents;
+mod browser;
+mod browser;
 mod catalogue;
 mod cli;
 mod e2e;
