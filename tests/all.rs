@@ -3,7 +3,6 @@
 
 mod agents;
 mod browser;
-mod browser;
 mod catalogue;
 mod cli;
 mod e2e;

@@ -116,15 +116,3 @@ fn play(scene: &str) {
 fn other_origins_get_nothing() {
     play("forgery");
 }
-
-/// Figures of the first paint and of an event on its way to the screen; that they are told at all is what is tested.
-#[test]
-fn the_page_comes_in_few_bytes() {
-    play("first_paint");
-}
-
-/// known fault 22: whatever a peer writes into a key, a value, a message, a task, a terminal, a name or a path is text.
-#[test]
-fn what_a_peer_writes_never_runs() {
-    play("hostile");
-}

@@ -23,6 +23,13 @@ export const SIZES = {
 /** How long a scene waits for what has to happen, milliseconds. */
 export const PATIENCE = 15_000;
 
+/** How long a whole scene may take, milliseconds. What a page is asked to do has no limit of its own. */
+const SCENE = 150_000;
+setTimeout(() => {
+  console.error(`the scene did not end within ${SCENE} ms`);
+  process.exit(1);
+}, SCENE).unref();
+
 /** What the test says of the machines: `{ leo, kai, folder, … }`. */
 export const stage = told;
 

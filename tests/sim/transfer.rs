@@ -1,10 +1,12 @@
 //! Transfers between machines, as their owners see them while they are under way.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use loopsy::api::node::CAPABILITIES;
 use loopsy::api::transfer::{Direction, RunningTransfer, RunningTransfers, TransferRunning, TransferWatch};
 use loopsy::client::files::Files;
+use loopsy::platform::files::write_private;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use futures_util::StreamExt;
@@ -57,7 +59,7 @@ async fn a_transfer_is_seen_on_both_machines_while_it_is_under_way() {
     until_none(&a).await;
     until_none(&b).await;
 
-    std::fs::write(&target, vec![1; 30 * SIZE]).unwrap();
+    write_private(Path::new(&target), &vec![1; 30 * SIZE]).unwrap();
     let files_of_b = files(&a);
     let (output, mut read) = duplex(1024);
     let seen = async {
