@@ -101,6 +101,7 @@ impl Tools {
 }
 
 /// Plays the scene of a name.
+#[expect(clippy::print_stdout, reason = "what a scene measures is for whoever runs it")]
 fn play(scene: &str) {
     let Some(tools) = Tools::found() else { return skipped("browser: tests/run gets Chromium and what drives it") };
     let stage = Stage::set();
@@ -115,4 +116,10 @@ fn play(scene: &str) {
 #[test]
 fn other_origins_get_nothing() {
     play("forgery");
+}
+
+/// Figures of the first paint and of an event on its way to the screen; that they are told at all is what is tested.
+#[test]
+fn the_page_comes_in_few_bytes() {
+    play("first_paint");
 }
