@@ -3,7 +3,7 @@
 import { visible } from "../lib/format.js";
 import { useResource } from "../lib/resources.js";
 import { go, useRoute } from "../lib/router.js";
-import { daemonNamed } from "../lib/store.js";
+import { daemonNamed, useStore } from "../lib/store.js";
 import { html, useMemo } from "../lib/ui.js";
 import { DaemonPicker, PeerPicker, peerName } from "./pickers.js";
 
@@ -35,6 +35,11 @@ export function ScopePicker({ view, scope, peers = true }) {
     <${DaemonPicker} value=${scope.daemon} onChange=${(daemon) => choose({ daemon, peer: "" })} />
     ${peers && html`<${PeerPicker} daemon=${scope.daemon} value=${scope.peer ?? ""} onChange=${(peer) => choose({ peer })} />`}
   </div>`;
+}
+
+/** Whether the daemon of a scope is known not to run, in a component. */
+export function useStopped({ daemon }) {
+  return useStore(() => daemonNamed(daemon)?.status === "stopped");
 }
 
 /** Names of machines by their node ids, as the daemon knows them: `nameOf(nodeId)`. */

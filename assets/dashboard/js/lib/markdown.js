@@ -111,7 +111,7 @@ function inline(token, depth) {
     case "link":
       return link(token, inlines(token, depth));
     case "image":
-      return link(token, `🖼 ${token.text || token.href}`);
+      return link(token, `Image: ${token.text || token.href}`);
     default:
       return token.raw;
   }

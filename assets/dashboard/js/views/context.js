@@ -3,7 +3,8 @@
 import { Countdown, Empty, ErrorLine, Loading, Text, TimeAgo } from "../components/basics.js";
 import { Search } from "../components/field.js";
 import { Icon } from "../components/icons.js";
-import { ScopePicker, scopeName, scopeQuery, useNodeNames, useScope } from "../components/scope.js";
+import { ScopePicker, scopeName, scopeQuery, useNodeNames, useScope, useStopped } from "../components/scope.js";
+import { NotRunning } from "../components/screens.js";
 import { VirtualList } from "../components/virtual-list.js";
 import { count } from "../lib/format.js";
 import { usePhone } from "../lib/media.js";
@@ -32,6 +33,7 @@ export default function Context() {
   const { shown, more, reload } = useEntries(scope, prefix, hear);
   const nameOf = useNodeNames(scope.daemon);
   const isNew = query.new === "1";
+  const isDown = useStopped(scope) && !selected && !isNew;
   const place = (key, changes) => href("context", key, { ...scopeQuery(scope), prefix, ...changes });
   const open = (key) => {
     location.hash = place(key);
@@ -42,17 +44,17 @@ export default function Context() {
       <${ScopePicker} view="context" scope=${scope} />
       <a class="btn primary" href=${place("", { new: "1" })} data-testid="context-new"><${Icon} name="plus" />New entry</a>
     </header>
-    <div class="panes">
-    <section class="pane pane-list" aria-label="Keys">
-      <div class="pane-tools"><${PrefixSearch} prefix=${prefix} onSearch=${(value) => go("context", "", { ...scopeQuery(scope), prefix: value }, { replace: true })} /></div>
-      <${Found} shown=${shown} prefix=${prefix} machine=${scopeName(scope)} />
-      <${ErrorLine} error=${shown.error} onRetry=${reload} />
-      <${Keys} ...${{ shown, more, selected, prefix, place }} />
-    </section>
-    ${isNew && html`<${NewEntry} scope=${scope} prefix=${prefix} onMade=${open} onLeave=${() => open("")} />`}
-    ${selected && !isNew && html`<${Entry} key=${`${scope.daemon} ${scope.peer} ${selected}`} ...${{ scope, nameOf, news }} entryKey=${selected} onLeave=${() => open("")} />`}
-    ${!selected && !isNew && html`<section class="pane pane-none" aria-label="Entry"><${Empty} title="No entry is open">Choose a key to see its value.<//></section>`}
-    </div>
+    ${isDown ? html`<div class="panel"><${NotRunning} daemon=${scope.daemon} /></div>` : html`<div class="panes">
+      <section class="pane pane-list" aria-label="Keys">
+        <div class="pane-tools"><${PrefixSearch} prefix=${prefix} onSearch=${(value) => go("context", "", { ...scopeQuery(scope), prefix: value }, { replace: true })} /></div>
+        <${Found} shown=${shown} prefix=${prefix} machine=${scopeName(scope)} />
+        <${ErrorLine} error=${shown.error} onRetry=${reload} />
+        <${Keys} ...${{ shown, more, selected, prefix, place }} />
+      </section>
+      ${isNew && html`<${NewEntry} scope=${scope} prefix=${prefix} onMade=${open} onLeave=${() => open("")} />`}
+      ${selected && !isNew && html`<${Entry} key=${`${scope.daemon} ${scope.peer} ${selected}`} ...${{ scope, nameOf, news }} entryKey=${selected} onLeave=${() => open("")} />`}
+      ${!selected && !isNew && html`<section class="pane pane-none" aria-label="Entry"><${Empty} title="No entry is open">Choose a key to see its value.<//></section>`}
+    </div>`}
   </div>`;
 }
 

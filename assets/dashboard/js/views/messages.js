@@ -3,9 +3,10 @@
 import { Badge, Dot, Empty, ErrorLine, Loading, Text, TimeAgo } from "../components/basics.js";
 import { Search } from "../components/field.js";
 import { peerName } from "../components/pickers.js";
-import { ScopePicker, scopeQuery, useScope } from "../components/scope.js";
+import { ScopePicker, scopeQuery, useScope, useStopped } from "../components/scope.js";
+import { NotRunning } from "../components/screens.js";
 import { VirtualList } from "../components/virtual-list.js";
-import { plural } from "../lib/format.js";
+import { count, plural } from "../lib/format.js";
 import { usePhone } from "../lib/media.js";
 import { useResource } from "../lib/resources.js";
 import { href, useRoute } from "../lib/router.js";
@@ -27,10 +28,11 @@ export default function Messages() {
   const threads = useMemo(() => withPeers(threadsOf(shown.received.values(), shown.sent.values()), peers, selected), [shown, peers, selected]);
   const place = (key) => href("messages", key, scopeQuery({ daemon }));
   const open = threads.find((thread) => thread.key === selected);
+  const isDown = useStopped({ daemon }) && !open;
   const unread = threads.reduce((sum, thread) => sum + thread.unread, 0);
   return html`<div class=${cx("view fill", open && "has-detail")} data-testid="messages">
     <header class="view-head"><h1>Messages</h1><${ScopePicker} view="messages" scope=${{ daemon }} peers=${false} /></header>
-    <div class="panes">
+    ${isDown ? html`<div class="panel"><${NotRunning} daemon=${daemon} /></div>` : html`<div class="panes">
       <section class="pane pane-list" aria-label="Threads">
         <${Threads} ...${{ threads, shown, selected, place, unread }} />
         <${ErrorLine} error=${shown.error} onRetry=${() => mail?.reload()} />
@@ -38,7 +40,7 @@ export default function Messages() {
       ${open
         ? html`<${Thread} key=${`${daemon} ${selected}`} ...${{ daemon, mail, back: place("") }} thread=${open} />`
         : html`<section class="pane pane-none" aria-label="Thread"><${Empty} title="No thread is open" icon="messages">Choose a machine to read what it wrote, and to write to it.<//></section>`}
-    </div>
+    </div>`}
   </div>`;
 }
 
@@ -75,7 +77,7 @@ function Threads({ threads, shown, selected, place, unread }) {
   }
   const row = (index) => html`<${ThreadRow} thread=${found[index]} isOpen=${found[index].key === selected} address=${place(found[index].key)} />`;
   return html`<div class="pane-tools"><${Search} label="Search in messages" value=${search} onInput=${setSearch} data-testid="messages-search" /></div>
-    <p class="pane-note dim" role="status">${wanted ? plural(found.length, "thread") : unread ? html`<strong>${unread} unread</strong>` : "Nothing unread"}${shown.isLoading && " · reading…"}</p>
+    <p class="pane-note dim" role="status">${wanted ? plural(found.length, "thread") : unread ? html`<strong>${count(unread)} unread</strong>` : "Nothing unread"}${shown.isLoading && " · reading…"}</p>
     ${found.length === 0 && html`<${Empty} title="Nothing is found">Machines, subjects and texts were looked through.<//>`}
     ${found.length > 0 && html`<${VirtualList} label="Threads" count=${found.length} rowHeight=${isPhone ? 62 : 52} rowKey=${(index) => found[index].key} row=${row} />`}`;
 }

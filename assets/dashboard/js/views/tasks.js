@@ -2,7 +2,8 @@
 
 import { Empty, ErrorLine, Loading, Status, Text, TimeAgo } from "../components/basics.js";
 import { Icon } from "../components/icons.js";
-import { ScopePicker, scopeName, scopeQuery, useScope } from "../components/scope.js";
+import { ScopePicker, scopeName, scopeQuery, useScope, useStopped } from "../components/scope.js";
+import { NotRunning } from "../components/screens.js";
 import { VirtualList } from "../components/virtual-list.js";
 import { plural, visible } from "../lib/format.js";
 import { usePhone } from "../lib/media.js";
@@ -21,6 +22,7 @@ export default function Tasks() {
   const scope = useScope();
   const { data, error, loading, reload } = useResource("tasks", scope.daemon, scope.peer);
   const [isDispatching, setDispatching] = useState(false);
+  const isDown = useStopped(scope) && !selected;
   const place = (id) => href("tasks", id, scopeQuery(scope));
   const tasks = data?.tasks ?? [];
   const open = (id) => {
@@ -33,7 +35,7 @@ export default function Tasks() {
       <${ScopePicker} view="tasks" scope=${scope} />
       <button type="button" class="btn primary" onClick=${() => setDispatching(true)} data-testid="task-new"><${Icon} name="plus" />New task</button>
     </header>
-    <div class="panes">
+    ${isDown ? html`<div class="panel"><${NotRunning} daemon=${scope.daemon} /></div>` : html`<div class="panes">
       <section class="pane pane-list" aria-label="Tasks">
         <${ErrorLine} error=${error} onRetry=${reload} />
         <${List} ...${{ tasks, loading, error, selected, place }} machine=${scopeName(scope)} />
@@ -41,7 +43,7 @@ export default function Tasks() {
       ${selected
         ? html`<${Task} key=${`${scope.daemon} ${scope.peer} ${selected}`} ...${{ scope, reload }} id=${selected} listed=${tasks.find((task) => task.taskId === selected)} onLeave=${() => open("")} />`
         : html`<section class="pane pane-none" aria-label="Task"><${Empty} title="No task is open" icon="tasks">Choose one to watch what its agent does and to answer what it asks.<//></section>`}
-    </div>
+    </div>`}
     ${isDispatching && html`<${Dispatch} scope=${scope} onClose=${() => setDispatching(false)} onDone=${(chosen, id) => {
       setDispatching(false);
       reload();

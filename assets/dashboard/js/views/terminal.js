@@ -3,7 +3,8 @@
 import { Empty, ErrorLine, IconButton, Loading, Status, Text, TimeAgo } from "../components/basics.js";
 import { ask } from "../components/dialog.js";
 import { Icon } from "../components/icons.js";
-import { ScopePicker, scopeName, scopeQuery, useScope } from "../components/scope.js";
+import { ScopePicker, scopeName, scopeQuery, useScope, useStopped } from "../components/scope.js";
+import { NotRunning } from "../components/screens.js";
 import { Table } from "../components/table.js";
 import { attempt } from "../components/toast.js";
 import { call } from "../lib/api.js";
@@ -15,7 +16,7 @@ import { cx, html, useEffect, useState } from "../lib/ui.js";
 import { NewTerminal } from "./terminal/new-terminal.js";
 import { endOf, Screen } from "./terminal/screen.js";
 
-await Promise.all([loadStyle("/vendor/xterm.css"), loadStyle("/css/terminal.css")]);
+await Promise.all(["/vendor/xterm.css", "/css/panes.css", "/css/terminal.css"].map(loadStyle));
 
 /** Terminals that are looked at, on any machine; they stay when the view is left and come back with it. */
 let kept = [];
@@ -26,6 +27,7 @@ export default function Terminals() {
   const { data, error, loading, reload } = useResource("terminals", scope.daemon, scope.peer);
   const [attached, setAttached] = useState(kept);
   const [isOpening, setOpening] = useState(false);
+  const isDown = useStopped(scope) && !selected;
   const terminals = data?.terminals ?? [];
   const place = (id) => href("terminal", id, scopeQuery(scope));
   const keep = (tabs) => {
@@ -58,8 +60,9 @@ export default function Terminals() {
       <button type="button" class="btn primary" onClick=${() => setOpening(true)} data-testid="terminal-new"><${Icon} name="plus" />New terminal</button>
     </header>
     ${attached.length > 0 && html`<${Tabs} ...${{ attached, scope, selected, terminals }} overview=${place("")} onLeave=${leave} />`}
-    <${ErrorLine} error=${selected ? undefined : error} onRetry=${reload} />
-    ${!selected && html`<${List} ...${{ terminals, loading, error, place }} machine=${scopeName(scope)} onEnd=${(id) => end({ scope, id })} />`}
+    ${isDown && html`<div class="panel"><${NotRunning} daemon=${scope.daemon} /></div>`}
+    <${ErrorLine} error=${selected || isDown ? undefined : error} onRetry=${reload} />
+    ${!selected && !isDown && html`<${List} ...${{ terminals, loading, error, place }} machine=${scopeName(scope)} onEnd=${(id) => end({ scope, id })} />`}
     ${attached.map((tab) => html`<${Screen} key=${`${tab.scope.daemon} ${tab.scope.peer} ${tab.id}`} ...${tab} isShown=${isTab(tab, scope, selected)}
       terminal=${terminals.find((terminal) => isTab(tab, scope, terminal.terminalId))} onDetach=${() => leave(tab)} onEnd=${() => end(tab)}
       onTitle=${(title) => {

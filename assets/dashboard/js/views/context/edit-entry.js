@@ -62,7 +62,7 @@ export function EditEntry({ scope, entry, gone, nameOf, onDone }) {
     ${gone && html`<p class="notice" role="status">${gone} What you save makes it anew.</p>`}
     ${isOld && !gone && html`<p class="notice" role="status">It was written meanwhile by <${Text}>${nameOf(entry.fromNodeId)}<//>.
       <button type="button" class="btn small" onClick=${() => setTheirs(entry)}>Compare</button></p>`}
-    <${Field} as="textarea" label="Value" class="grow mono" value=${text} onInput=${setText} dir="auto" spellcheck=${false} data-first />
+    <${Field} as="textarea" label="Value" class="grow mono-field" value=${text} onInput=${setText} dir="auto" spellcheck=${false} data-first />
     <${Field} label="Lives for (seconds)" inputmode="decimal" value=${ttl} onInput=${setTtl} error=${secondsError(ttl)} hint="From now on; empty for no end." />
     <${ErrorLine} error=${error} />
     <div class="form-foot"><button type="button" class="btn" onClick=${() => onDone()}>Cancel</button>
@@ -76,7 +76,7 @@ function Conflict({ theirs, text, nameOf, isBusy, error, onTheirs, onMine, onEdi
     <div class="conflict-sides">
       <section aria-label="Theirs"><h3>Theirs <span class="dim">by <${Text}>${nameOf(theirs.fromNodeId)}<//>, <${TimeAgo} ts=${theirs.updatedAt} /></span></h3>
         <pre class="value code-box" tabindex="0" role="region" aria-label="Their value" dir="auto">${theirs.value}</pre>
-        <button type="button" class="btn" onClick=${onTheirs} data-testid="context-theirs">Keep theirs</button></section>
+        <div class="form-foot"><button type="button" class="btn" onClick=${onTheirs} data-testid="context-theirs">Keep theirs</button></div></section>
       <section aria-label="Mine"><h3>Mine</h3>
         <pre class="value code-box" tabindex="0" role="region" aria-label="My value" dir="auto">${text}</pre>
         <div class="form-foot"><button type="button" class="btn" onClick=${onEdit}>Go on editing</button>

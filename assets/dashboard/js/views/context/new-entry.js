@@ -34,8 +34,8 @@ export function NewEntry({ scope, prefix, onMade, onLeave }) {
   return html`<section class="pane" aria-label="New entry" data-testid="context-new-entry">
     <header class="pane-head"><${IconButton} icon="back" label="Back to the keys" class="btn quiet icon-only pane-back" onClick=${onLeave} /><h2>New entry</h2></header>
     <form ref=${form} class="entry-form" onSubmit=${submit}>
-      <${Field} label="Key" class="mono" value=${key} onInput=${setKey} maxlength="256" required data-first hint="1 to 256 characters, such as build/status." />
-      <${Field} as="textarea" label="Value" class="grow mono" value=${text} onInput=${setText} dir="auto" spellcheck=${false} />
+      <${Field} label="Key" class="mono-field" value=${key} onInput=${setKey} maxlength="256" required data-first hint="1 to 256 characters, such as build/status." />
+      <${Field} as="textarea" label="Value" class="grow mono-field" value=${text} onInput=${setText} dir="auto" spellcheck=${false} />
       <${Field} label="Lives for (seconds)" inputmode="decimal" value=${ttl} onInput=${setTtl} error=${secondsError(ttl)} hint="Empty for no end." />
       <${ErrorLine} error=${error} />
       <div class="form-foot"><button type="button" class="btn" onClick=${onLeave}>Cancel</button>

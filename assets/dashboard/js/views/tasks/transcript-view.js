@@ -67,14 +67,15 @@ function Asked({ approval, answer }) {
   const what = { question: "Asked something", plan: "Asked about its plan" }[approval.kind] ?? html`Asked to use <bdi>${visible(approval.toolName)}</bdi>`;
   return html`<p class="event-line"><${Icon} name=${answer ? (answer.approved ? "check" : "close") : "warn"} />
     <span>${what} ${approval.kind === "permission" && html`<bdi class="mono dim">${visible(summaryOf(approval.toolInput))}</bdi>`}
-    ${answer ? html`<strong> ${outcome(answer)}</strong>${answer.message && html` <bdi class="dim">“${visible(answer.message)}”</bdi>`}${answer.remembered && html` <span class="dim">Remembered: <bdi class="mono">${visible(answer.remembered)}</bdi></span>`}` : html`<strong class="warn-text"> Waits for an answer</strong>`}</span></p>`;
+    ${answer ? html`<strong> ${outcome(answer, approval.kind)}</strong>${answer.message && html` <bdi class="dim">“${visible(answer.message)}”</bdi>`}${answer.remembered && html` <span class="dim">Remembered: <bdi class="mono">${visible(answer.remembered)}</bdi></span>`}` : html`<strong class="warn-text"> Waits for an answer</strong>`}</span></p>`;
 }
 
-function outcome({ approved, by, edited }) {
+function outcome({ approved, by, edited }, kind) {
   if (by === "timeout") return "Denied: nobody answered in time.";
   if (by === "withdrawn") return "Withdrawn by the agent.";
   if (by === "ended") return "The task ended first.";
-  return `${approved ? "Allowed" : "Denied"}${edited ? " with another input" : ""} by ${visible(by === "owner" ? "the owner" : by)}.`;
+  const word = approved ? (kind === "question" ? "Answered" : "Allowed") : "Denied";
+  return `${word}${edited ? " with another input" : ""} by ${visible(by === "owner" ? "the owner" : by)}.`;
 }
 
 function Failure({ message }) {
