@@ -19,7 +19,7 @@ export function App() {
 function screen(phase) {
   if (phase === "login") return html`<${LoginScreen} />`;
   if (phase === "unreachable") return html`<${UnreachableScreen} onRetry=${begin} />`;
-  if (phase === "starting") return html`<main class="screen" aria-busy="true"></main>`;
+  if (phase === "starting") return html`<${Starting} />`;
   return html`<div class="shell">
     <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <${TopBar} />
@@ -27,6 +27,15 @@ function screen(phase) {
     <main id="main" class="main" tabindex="-1"><${Connection} /><${View} /></main>
     <${PhoneNav} />
     <${Keys} />
+  </div>`;
+}
+
+/** As index.html has it before there are scripts. */
+function Starting() {
+  return html`<div class="shell" aria-busy="true">
+    <header class="topbar"><img src="/icon.svg" width="24" height="24" alt="" /><span class="topbar-title">Loopsy</span></header>
+    <nav class="nav" aria-label="Main"><p class="brand"><img src="/icon.svg" width="24" height="24" alt="" />Loopsy</p></nav>
+    <main class="main"></main>
   </div>`;
 }
 

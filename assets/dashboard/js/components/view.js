@@ -31,8 +31,13 @@ export function View() {
     isFirst.current = false;
   }, [view, host]);
 
-  if (!known) return html`<${Empty} title="There is no such page"><a href="#/overview">To the overview</a><//>`;
   const Loaded = loaded.get(view);
   if (Loaded) return html`<${Loaded} key=${view} />`;
-  return error ? html`<${ErrorLine} error=${error} onRetry=${load} />` : html`<${Loading} />`;
+  if (!known) return frame("Not here", html`<${Empty} title="There is no such page"><a href="#/overview">To the overview</a><//>`);
+  return frame(known.title, error ? html`<${ErrorLine} error=${error} onRetry=${load} />` : html`<${Loading} />`);
+}
+
+/** What stands in the place of a view, with its head. */
+function frame(title, content) {
+  return html`<div class="view"><header class="view-head"><h1>${title}</h1></header>${content}</div>`;
 }

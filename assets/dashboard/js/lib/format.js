@@ -16,12 +16,7 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e
 
 /** Makes what can't be seen in a text visible, so that nothing in it passes for something else. */
 export function visible(text) {
-  return String(text ?? "").replace(UNSEEN, (char) => {
-    const code = char.codePointAt(0);
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    if (code === 0x7f) return "\u2421";
-    return `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
-  });
+  return String(text ?? "").replace(UNSEEN, (char) => `[U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
 }
 
 /** A whole number with separators. */

@@ -18,7 +18,7 @@ export function Lines({ lines, chosen, onChoose }) {
     { id: "took", label: "Took", class: "num dim", hide: "phone", cell: (line) => (line.duration === undefined ? "" : millis(line.duration)) },
   ], [onChoose]);
   return html`<${VirtualTable} caption="Requests, newest first" testid="activity" grid="activity-grid" columns=${columns} rows=${lines} rowHeight=${rowHeight}
-    rowKey=${(line) => line.key} rowClass=${(line) => line === chosen && "chosen-row"} />`;
+    rowKey=${(line) => line.key} rowClass=${(line) => line.key === chosen?.key && "chosen-row"} />`;
 }
 
 function What({ line, onChoose }) {

@@ -15,8 +15,8 @@ const columns = [
   { id: "status", label: "Status", cell: (row) => html`<${Health} status=${row.status} />` },
   { id: "jobs", label: "Commands", class: "num", hide: "phone", cell: (row) => number(row.load?.jobs) },
   { id: "tasks", label: "Tasks", class: "num", hide: "phone", cell: (row) => number(row.load?.tasks) },
-  { id: "terminals", label: "Terminals", class: "num", hide: "phone", cell: (row) => number(row.load?.terminals) },
-  { id: "latency", label: "Latency", class: "num", hide: "phone", cell: (row) => latency(row) },
+  { id: "terminals", label: "Terminals", class: "num hide-narrow", hide: "phone", cell: (row) => number(row.load?.terminals) },
+  { id: "latency", label: "Latency", class: "num hide-narrow", hide: "phone", cell: (row) => latency(row) },
   { id: "seen", label: "Last seen", class: "num", cell: (row) => seen(row) },
 ];
 

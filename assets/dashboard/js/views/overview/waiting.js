@@ -19,7 +19,7 @@ function Question({ daemon, peer, task, approval }) {
   const what = approval.description ?? summary(approval.toolInput);
   return html`<li class="waiting-row">
     <div class="grow">
-      <p class="row"><strong class="nowrap"><${Text}>${approval.toolName}<//></strong><${Text} class="mono grow">${what}<//></p>
+      <p class="row"><strong class="waiting-tool ellipsis"><${Text}>${approval.toolName}<//></strong><${Text} class="mono grow">${what}<//></p>
       <p class="row small dim"><${Text}>${`${task.agent}${peer ? ` on ${peer}` : ""}: ${task.name ?? task.prompt}`}<//></p>
     </div>
     ${approval.expiresAt && html`<span class="small dim nowrap" title="Denied unless answered">No in <${Countdown} until=${approval.expiresAt} /></span>`}

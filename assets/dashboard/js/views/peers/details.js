@@ -3,7 +3,9 @@
 import { Badge, Countdown, ErrorLine, Health, IconButton, LastSeen, Text, Unknown } from "../../components/basics.js";
 import { toast } from "../../components/toast.js";
 import { peerName } from "../../components/pickers.js";
+import { useSideFocus } from "../../lib/focus.js";
 import { grouped, millis, visible } from "../../lib/format.js";
+import { useKey } from "../../lib/keys.js";
 import { href } from "../../lib/router.js";
 import { html, useState } from "../../lib/ui.js";
 import { check, ping, remove, rename, revoke } from "./actions.js";
@@ -15,6 +17,8 @@ export function Details({ peer, daemon, onClose, onPair }) {
   const [busy, setBusy] = useState("");
   const [error, setError] = useState();
   const [findings, setFindings] = useState();
+  const side = useSideFocus(peer.nodeId);
+  useKey("Escape", "", onClose);
   const name = peerName(peer);
   const run = async (what, work) => {
     setBusy(what);
@@ -27,8 +31,8 @@ export function Details({ peer, daemon, onClose, onPair }) {
     setBusy("");
   };
   const button = (what, work, kind = "") => html`<button type="button" class=${`btn ${kind}`} aria-disabled=${busy === what ? "true" : undefined} onClick=${() => busy || run(what, work)}>${busy === what ? `${what}…` : what}</button>`;
-  return html`<aside class="panel split-side" aria-label=${`Details of ${visible(name)}`} data-testid="peer-details">
-    <header class="panel-head"><h2 class="ellipsis"><${Text}>${name}<//></h2><${IconButton} icon="close" label="Close details" onClick=${onClose} /></header>
+  return html`<aside ref=${side} class="panel split-side" aria-label=${`Details of ${visible(name)}`} data-testid="peer-details">
+    <header class="panel-head"><h2 class="ellipsis"><${Text}>${name}<//></h2><${IconButton} icon="close" label="Close details" data-first onClick=${onClose} /></header>
     <div class="panel-body stack">
       ${peer.unconfirmedUntil && html`<p class="notice warn">Paired, but it has not called yet. Unless it does within <${Countdown} until=${peer.unconfirmedUntil} />, its entry is dropped.</p>`}
       <${Ways} peer=${peer} daemon=${daemon} />
