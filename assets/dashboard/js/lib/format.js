@@ -19,6 +19,11 @@ export function visible(text) {
   return String(text ?? "").replace(UNSEEN, (char) => `[U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
 }
 
+/** The same for a text of several lines, whose breaks and tabs stay. */
+export function visibleLines(text) {
+  return String(text ?? "").replace(/\r\n/g, "\n").replace(UNSEEN, (char) => (char === "\n" || char === "\t" ? char : visible(char)));
+}
+
 /** A whole number with separators. */
 export function count(number) {
   return whole.format(number ?? 0);

@@ -11,7 +11,6 @@ const NEAR = 40;
  * @param {{current: HTMLElement}} box
  * @param {unknown} last changes when something comes at the end
  * @param {unknown} first changes when something comes at the beginning
- * @returns {() => void} goes to the end
  */
 export function useStickToEnd(box, last, first) {
   const before = useRef({ height: 0, top: 0, isAtEnd: true, first });
@@ -39,7 +38,4 @@ export function useStickToEnd(box, last, first) {
     else if (was.first !== first) element.scrollTop = was.top + element.scrollHeight - was.height;
     Object.assign(was, { height: element.scrollHeight, top: element.scrollTop, first });
   }, [last, first]);
-  return () => {
-    box.current.scrollTop = box.current.scrollHeight;
-  };
 }

@@ -1,7 +1,7 @@
 // The use of a tool: what went in, as text or as a difference, and what came of it.
 
 import { Icon } from "../../components/icons.js";
-import { bytes, visible } from "../../lib/format.js";
+import { bytes, visible, visibleLines } from "../../lib/format.js";
 import { cx, html, useState } from "../../lib/ui.js";
 import { words } from "./transcript.js";
 
@@ -53,7 +53,7 @@ export function ToolInput({ input }) {
 function Long({ text }) {
   const [isWhole, setWhole] = useState(false);
   const isCut = !isWhole && text.length > SHOWN;
-  return html`<pre class="code-box">${isCut ? text.slice(0, SHOWN) : text}${text === "" && html`<span class="dim">(nothing)</span>`}</pre>
+  return html`<pre class="code-box">${visibleLines(isCut ? text.slice(0, SHOWN) : text)}${text === "" && html`<span class="dim">(nothing)</span>`}</pre>
     ${isCut && html`<button type="button" class="btn small" onClick=${() => setWhole(true)}>Show all (${bytes(text.length)})</button>`}`;
 }
 
@@ -69,5 +69,5 @@ function Difference({ before, after }) {
 }
 
 function linesOf(text) {
-  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+  return text === "" ? [] : visibleLines(text).replace(/\n$/, "").split("\n");
 }
