@@ -5,6 +5,7 @@ mod agents;
 mod browser;
 mod catalogue;
 mod cli;
+mod dashboard;
 mod e2e;
 mod faults;
 mod fleet;

@@ -177,6 +177,8 @@ impl Site {
             Proof::Link => self.enter(asked).await,
             Proof::Login => match self.logins.of(&cookies, text(asked.request.headers(), TOKEN)) {
                 Some(login) => self.serve(route, &login, asked).await,
+                // What is not shown is not guessed.
+                None if text(asked.request.headers(), TOKEN).is_empty() => Err(logged_out()),
                 None => Err(self.slowly(from, logged_out()).await),
             },
             Proof::Ticket => self.socket(asked).await,

@@ -191,7 +191,15 @@ impl Home {
     /// Whether the directory is Loopsy's: it is not there yet, is empty, or holds something of Loopsy's.
     pub fn is_ours(&self) -> bool {
         // Many programs have a config.yaml, and folders for logs and certificates.
-        let own = [self.identity(), self.context(), self.daemon_lock(), self.pid_file(), self.audit_log(), self.root.join("tls/lock")];
+        let own = [
+            self.identity(),
+            self.context(),
+            self.daemon_lock(),
+            self.pid_file(),
+            self.audit_log(),
+            self.dashboard_lock(),
+            self.root.join("tls/lock"),
+        ];
         own.iter().any(|path| path.symlink_metadata().is_ok())
             || std::fs::read(self.config()).is_ok_and(|text| is_configuration(&String::from_utf8_lossy(&text)))
             || std::fs::read_dir(&self.root).map_or_else(|_| !self.root.exists(), |mut entries| entries.next().is_none())

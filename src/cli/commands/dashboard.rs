@@ -11,7 +11,7 @@ use crate::dashboard::DEFAULT_PORT;
 use crate::dashboard::instance::{Instance, Invitation};
 use crate::dashboard::qr::Picture;
 use crate::dashboard::run::{self, Wanted};
-use crate::platform::signals::{Asked, Signals};
+use crate::platform::signals::Signals;
 use crate::platform::{files, memory, opener};
 
 /// Serves until somebody asks for the end, or gets a link of the dashboard that does.
@@ -38,7 +38,8 @@ async fn serve(session: &Session, args: Dashboard, instance: Instance) -> Result
     show(session, args, dashboard.invite()?)?;
     console.note("Ctrl-C ends the dashboard.");
     memory::forget_startup();
-    while signals.next().await == Asked::HangUp {}
+    // A terminal that is gone, too: nobody would know of it any more.
+    signals.next().await;
     dashboard.stop().await;
     Ok(())
 }
