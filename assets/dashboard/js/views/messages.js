@@ -15,7 +15,7 @@ import { cx, html, useEffect, useMemo, useReducer, useState } from "../lib/ui.js
 import { followMail } from "./messages/mail.js";
 import { STATES } from "./messages/letter.js";
 import { Thread } from "./messages/thread.js";
-import { EVERYBODY, threadsOf, worstState } from "./messages/threads.js";
+import { EVERYBODY, threadsOf, threadTitle, worstState } from "./messages/threads.js";
 
 await Promise.all([loadStyle("/css/panes.css"), loadStyle("/css/messages.css")]);
 
@@ -85,11 +85,6 @@ function Threads({ threads, shown, selected, place, unread }) {
 function matches(thread, wanted) {
   const has = (text) => text?.toLowerCase().includes(wanted);
   return has(thread.key) || thread.letters.some(({ letter }) => has(letter.subject) || has(letter.body ?? letter.preview));
-}
-
-/** What a thread is called. */
-export function threadTitle(key) {
-  return key === EVERYBODY ? "Everybody" : key;
 }
 
 function ThreadRow({ thread, isOpen, address }) {

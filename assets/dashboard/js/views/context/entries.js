@@ -21,12 +21,13 @@ export function entryPath(key) {
 export function followEntries({ daemon, peer, prefix, onChange, onEntry }) {
   const abort = new AbortController();
   const target = { daemon, peer, signal: abort.signal };
-  /** What went away while a page was on its way: key to version. */
-  const gone = new Map();
+  /** Changes that came while a page was on its way. */
+  let during = [];
   let rows = [];
   let shown = { rows, isComplete: false, isLoading: true, error: undefined, live: { state: "connecting" } };
-  let hasBegun = false;
+  let hasHeard = false;
   let isReading = false;
+  let isStale = false;
   let frame = 0;
 
   function show(changes) {
@@ -36,50 +37,54 @@ export function followEntries({ daemon, peer, prefix, onChange, onEntry }) {
       onChange();
     });
   }
+  /** Reads the next page, or without a key from the beginning. */
   async function read(after) {
-    if (isReading) return;
+    if (isReading) {
+      isStale ||= after === undefined;
+      return;
+    }
     isReading = true;
+    isStale = false;
     show({ isLoading: true });
     try {
       const query = new URLSearchParams({ prefix, limit: PAGE, keysOnly: "true", ...(after === undefined ? {} : { after }) });
       const { entries } = await call("GET", `/context?${query}`, target);
-      if (after === undefined) rows = [];
-      for (const entry of entries) if (!(gone.get(entry.key) >= entry.version)) put(rows, entry);
-      rows = [...rows];
-      show({ rows, isComplete: entries.length < PAGE, isLoading: false, error: undefined });
+      rows = after === undefined ? entries : [...rows, ...entries];
+      shown.isComplete = entries.length < PAGE;
+      during.forEach(apply);
+      show({ rows, isLoading: false, error: undefined });
     } catch (error) {
       if (!abort.signal.aborted) show({ isLoading: false, error });
     }
-    gone.clear();
+    during = [];
     isReading = false;
+    if (isStale && !abort.signal.aborted) read();
   }
   function take(change) {
+    hasHeard = true;
     onEntry(change);
     if (change.type === "reset") return read();
-    const { entry } = change;
-    if (change.type !== "set") {
-      gone.set(entry.key, change.version);
-      const at = place(rows, entry.key);
-      if (rows[at]?.key !== entry.key) return undefined;
-      rows = rows.toSpliced(at, 1);
-    } else if (shown.isComplete || isReading || (rows.length > 0 && compareKeys(entry.key, rows.at(-1).key) <= 0)) {
-      const { value, ...head } = entry;
-      rows = [...rows];
-      put(rows, head);
-    }
+    if (isReading) return during.push(change);
+    apply(change);
     return show({ rows });
+  }
+  /** Takes a change into the rows, unless they know better or it is behind the last page. */
+  function apply({ type, entry, version }) {
+    const at = place(rows, entry.key);
+    const isThere = rows[at]?.key === entry.key;
+    if (isThere && rows[at].version > version) return;
+    if (!isThere && (type !== "set" || (at === rows.length && !shown.isComplete))) return;
+    const { value, ...head } = entry;
+    rows = rows.toSpliced(at, isThere ? 1 : 0, ...(type === "set" ? [head] : []));
   }
   const changes = stream(`/context-watch?${new URLSearchParams({ prefix })}`, {
     ...target,
     onEvent: take,
     onState: (live) => {
       show({ live });
-      if (live.state === "open" && !hasBegun) {
-        hasBegun = true;
-        read();
-      } else if (live.state === "failed") {
-        show({ isLoading: false, error: live.error });
-      }
+      // A stream that has told nothing yet can't go on where it was after a break.
+      if (live.state === "open" && !hasHeard) read();
+      else if (live.state === "failed") show({ isLoading: false, error: live.error });
     },
   });
   return {
@@ -94,13 +99,6 @@ export function followEntries({ daemon, peer, prefix, onChange, onEntry }) {
       abort.abort();
     },
   };
-}
-
-/** Puts an entry at its place, unless a newer one is there. */
-function put(rows, entry) {
-  const at = place(rows, entry.key);
-  if (rows[at]?.key !== entry.key) rows.splice(at, 0, entry);
-  else if (rows[at].version <= entry.version) rows[at] = entry;
 }
 
 /** Where a key is, or belongs. */

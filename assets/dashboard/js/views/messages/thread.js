@@ -9,7 +9,7 @@ import { useStickToEnd } from "../../lib/stick.js";
 import { html, useMemo, useRef, useState } from "../../lib/ui.js";
 import { Compose } from "./compose.js";
 import { Letter, letterId } from "./letter.js";
-import { EVERYBODY } from "./threads.js";
+import { EVERYBODY, threadTitle } from "./threads.js";
 
 /** Letters that are drawn, and how many more at a time. */
 const DRAWN = 60;
@@ -29,7 +29,7 @@ export function Thread({ thread, daemon, mail, back }) {
   const shown = letters.slice(-drawn);
   useStickToEnd(box, letters.at(-1)?.id, shown[0]?.id);
   const unread = letters.filter((row) => row.isUnread);
-  const title = key === EVERYBODY ? "Everybody" : key;
+  const title = threadTitle(key);
   return html`<section class="pane" aria-label="Thread" data-testid="thread">
     <header class="pane-head">
       <${IconButton} icon="back" label="Back to the threads" class="btn quiet icon-only pane-back" onClick=${() => { location.hash = back; }} />

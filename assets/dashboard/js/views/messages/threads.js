@@ -3,6 +3,11 @@
 /** The key of the thread of what went to everybody. */
 export const EVERYBODY = "*";
 
+/** What a thread is called. */
+export function threadTitle(key) {
+  return key === EVERYBODY ? "Everybody" : key;
+}
+
 /**
  * Threads, the one with the newest letter first.
  * @param {Iterable<object>} received letters of the inbox; `acknowledged` is set on those that were acknowledged here
