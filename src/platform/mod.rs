@@ -11,5 +11,6 @@ pub mod modes;
 pub mod opener;
 pub mod pid;
 pub mod process;
+pub mod pty;
 pub mod signals;
 pub mod terminal;

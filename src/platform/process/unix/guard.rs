@@ -62,18 +62,34 @@ impl Guard {
     /// # Errors
     /// Each way in which a program can fail to start is a [`SpawnError`] of its own.
     pub async fn spawn(&self, launch: &Launch) -> Result<Running, SpawnError> {
+        let Pipes { stdin, stdout, stderr, far } = Pipes::open(launch.open_stdin)?;
+        let (pid, control) = self.begin(launch, far).await?;
+        Ok(Running { pid, stdin, stdout, stderr, control })
+    }
+
+    /// Starts a program whose three streams are a terminal, which becomes its own; answers its process id and its fate.
+    ///
+    /// # Errors
+    /// As [`Guard::spawn`].
+    pub(in crate::platform) async fn spawn_on_terminal(&self, launch: &Launch, terminal: OwnedFd) -> Result<(u32, Control), SpawnError> {
+        self.begin(launch, vec![terminal]).await
+    }
+
+    /// Has a supervisor start a program with these streams: output, errors and perhaps input, or a terminal alone.
+    async fn begin(&self, launch: &Launch, streams: Vec<OwnedFd>) -> Result<(u32, Control), SpawnError> {
         let request = frame::encode(launch)?;
-        let mut job = Job::open(launch.open_stdin)?;
+        let (control, far_control) = StdUnixStream::pair()?;
+        control.set_nonblocking(true)?;
+        let mut control = UnixStream::from_std(control)?;
+        let far: Vec<OwnedFd> = std::iter::once(far_control.into()).chain(streams).collect();
         // Most requests fit into the socket's buffer: then the supervisor finds it there when it comes to life.
-        let sent = job.control.try_write(&request).unwrap_or(0);
-        self.hand_over(&job.far).await?;
-        drop(job.far);
-        job.control.write_all(&request[sent..]).await.map_err(|_| SpawnError::GuardGone)?;
-        let mut control = Control::new(job.control);
+        let sent = control.try_write(&request).unwrap_or(0);
+        self.hand_over(&far).await?;
+        drop(far);
+        control.write_all(&request[sent..]).await.map_err(|_| SpawnError::GuardGone)?;
+        let mut control = Control::new(control);
         match control.report().await.map_err(|_| SpawnError::GuardGone)? {
-            Report::Started(pid) => {
-                Ok(Running { pid: pid.unsigned_abs(), stdin: job.stdin, stdout: job.stdout, stderr: job.stderr, control })
-            }
+            Report::Started(pid) => Ok((pid.unsigned_abs(), control)),
             Report::Failed(error) => Err(error),
             Report::Exited { .. } | Report::Signaled { .. } => Err(SpawnError::GuardGone),
         }
@@ -100,22 +116,19 @@ impl Guard {
     }
 }
 
-/// The daemon's ends of a new job's socket and pipes, and the far ends in the order in which they are sent.
-struct Job {
-    control: UnixStream,
+/// The daemon's ends of a new job's pipes, and the far ends in the order in which they are sent.
+struct Pipes {
     stdin: Option<pipe::Sender>,
     stdout: pipe::Receiver,
     stderr: pipe::Receiver,
     far: Vec<OwnedFd>,
 }
 
-impl Job {
+impl Pipes {
     fn open(open_stdin: bool) -> io::Result<Self> {
-        let (control, far_control) = StdUnixStream::pair()?;
-        control.set_nonblocking(true)?;
         let (stdout, far_stdout) = io::pipe()?;
         let (stderr, far_stderr) = io::pipe()?;
-        let mut far: Vec<OwnedFd> = vec![far_control.into(), far_stdout.into(), far_stderr.into()];
+        let mut far: Vec<OwnedFd> = vec![far_stdout.into(), far_stderr.into()];
         let mut stdin = None;
         if open_stdin {
             let (far_stdin, near) = io::pipe()?;
@@ -123,7 +136,6 @@ impl Job {
             stdin = Some(pipe::Sender::from_owned_fd(near.into())?);
         }
         Ok(Self {
-            control: UnixStream::from_std(control)?,
             stdin,
             stdout: pipe::Receiver::from_owned_fd(stdout.into())?,
             stderr: pipe::Receiver::from_owned_fd(stderr.into())?,

@@ -12,7 +12,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, setsid, wait};
 
 use super::frame::Report;
-use super::supervisor::{self, Descriptors};
+use super::supervisor::{self, Descriptors, Streams};
 use super::sys::{self, Fork};
 use super::{KILL_AFTER, tree};
 
@@ -75,8 +75,12 @@ fn receive(socket: &OwnedFd) -> io::Result<Option<Descriptors>> {
         rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
     }
     let mut received = received.into_iter();
-    let (Some(control), Some(stdout), Some(stderr)) = (received.next(), received.next(), received.next()) else { return Ok(None) };
-    Ok(Some(Descriptors { control, stdout, stderr, stdin: received.next() }))
+    let (Some(control), Some(first)) = (received.next(), received.next()) else { return Ok(None) };
+    let streams = match received.next() {
+        Some(stderr) => Streams::Pipes { stdout: first, stderr, stdin: received.next() },
+        None => Streams::Terminal(first),
+    };
+    Ok(Some(Descriptors { control, streams }))
 }
 
 enum Role {

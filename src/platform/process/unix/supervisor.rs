@@ -18,12 +18,23 @@ use super::{Found, KILL_AFTER, Launch, SpawnError, find_program, sys, tree};
 pub(super) struct Descriptors {
     /// The control socket.
     pub(super) control: OwnedFd,
-    /// Standard output.
-    pub(super) stdout: OwnedFd,
-    /// Standard error.
-    pub(super) stderr: OwnedFd,
-    /// Standard input; the null device where there is none.
-    pub(super) stdin: Option<OwnedFd>,
+    /// The job's own.
+    pub(super) streams: Streams,
+}
+
+/// What a job reads and writes.
+pub(super) enum Streams {
+    /// A pipe for each.
+    Pipes {
+        /// Standard output.
+        stdout: OwnedFd,
+        /// Standard error.
+        stderr: OwnedFd,
+        /// Standard input; the null device where there is none.
+        stdin: Option<OwnedFd>,
+    },
+    /// One terminal for all three, which becomes the job's own.
+    Terminal(OwnedFd),
 }
 
 /// Starts the job that the control socket asks for and stays until nothing of it is left.
@@ -32,13 +43,14 @@ pub(super) struct Descriptors {
 /// scheduling group each, which is a tenth of the time that a short command takes.
 pub(super) fn run(descriptors: Descriptors) {
     sys::adopt_orphans();
-    let Descriptors { control, stdout, stderr, stdin } = descriptors;
+    let Descriptors { control, streams } = descriptors;
     let mut control = File::from(control);
     let Ok(launch) = read_request(&mut control) else { return };
-    match start(&launch, stdin, stdout, stderr) {
+    let hangs_up = matches!(streams, Streams::Terminal(_));
+    match start(&launch, streams) {
         Ok(root) => {
             let _ = control.write_all(&Report::Started(root.as_raw_pid()).to_bytes());
-            Watch { control: Some(control), root, running: true, ending: None }.run();
+            Watch { control: Some(control), root, running: true, ending: None, hangs_up }.run();
         }
         Err(error) => {
             let _ = control.write_all(&Report::Failed(error).to_bytes());
@@ -58,8 +70,8 @@ fn read_request(control: &mut File) -> io::Result<Launch> {
     frame::decode(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The pipes' ends of this process are closed on return.
-fn start(launch: &Launch, stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd) -> Result<Pid, SpawnError> {
+/// The streams' ends of this process are closed on return.
+fn start(launch: &Launch, streams: Streams) -> Result<Pid, SpawnError> {
     check_folder(&launch.cwd)?;
     let program = match find_program(&launch.program, &launch.search_path(), &launch.cwd) {
         Found::Program(program) => program,
@@ -72,7 +84,15 @@ fn start(launch: &Launch, stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: Owned
         command.env_remove(name);
     }
     command.envs(launch.env.iter().cloned());
-    command.process_group(0).stdin(stdin.map_or_else(Stdio::null, Stdio::from)).stdout(stdout).stderr(stderr);
+    match streams {
+        Streams::Pipes { stdout, stderr, stdin } => {
+            command.process_group(0).stdin(stdin.map_or_else(Stdio::null, Stdio::from)).stdout(stdout).stderr(stderr);
+        }
+        Streams::Terminal(terminal) => {
+            command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
+            sys::take_terminal(&mut command);
+        }
+    }
     let child = command.spawn().map_err(|cause| match cause.kind() {
         // The program is there, so it is the interpreter in its first line that is missing.
         ErrorKind::NotFound | ErrorKind::PermissionDenied => SpawnError::NotExecutable,
@@ -100,6 +120,8 @@ struct Watch {
     running: bool,
     /// When the tree is to be killed, once it is to end.
     ending: Option<Instant>,
+    /// Whether the tree is told that its terminal is gone, too: interactive shells ignore everything milder.
+    hangs_up: bool,
 }
 
 impl Watch {
@@ -163,6 +185,9 @@ impl Watch {
     fn terminate(&mut self) {
         if self.ending.is_none() {
             self.ending = Some(Instant::now() + KILL_AFTER);
+            if self.hangs_up {
+                self.signal_all(Signal::HUP);
+            }
             self.signal_all(Signal::TERM);
             // A stopped process does not see the request before it goes on.
             self.signal_all(Signal::CONT);

@@ -4,6 +4,8 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use libc::c_int;
@@ -98,6 +100,17 @@ pub(super) fn wait_event(fd: Option<BorrowedFd<'_>>, limit: Option<Duration>) ->
         }
         libc::pselect(raw + 1, readable.as_mut_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), limit, none.as_ptr()) > 0
     }
+}
+
+/// Has a program lead a session whose terminal is its standard input.
+pub(super) fn take_terminal(command: &mut Command) {
+    let take = || {
+        rustix::process::setsid()?;
+        rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes two system calls and nothing else.
+    unsafe { command.pre_exec(take) };
 }
 
 /// Makes orphans of the processes below this one its own children. Elsewhere than on Linux they go to process 1.
