@@ -18,5 +18,6 @@ mod service;
 mod sim;
 mod support;
 mod tasks;
+mod terminal;
 mod upgrade;
 mod wire;

@@ -46,6 +46,8 @@ pub enum NoticeType {
     /// A task of an agent: `created`, `running`, `asked`, `answered`, `completed`, `failed`, `cancelled`, `deleted`. The subject is
     /// its id.
     Task,
+    /// A terminal: `opened`, `attached`, `detached`, `exited`, `closed`. The subject is its id.
+    Terminal,
     /// Who may do what: `paired`, `revoked`, `renewed`, `permissions`. The subject is the peer's name.
     Trust,
     /// The configuration: `changed`. The subject is the setting.
@@ -58,7 +60,8 @@ pub enum NoticeType {
 
 impl NoticeType {
     /// The types that can be asked for.
-    pub const ALL: [Self; 8] = [Self::Peer, Self::Job, Self::Transfer, Self::Message, Self::Context, Self::Task, Self::Trust, Self::Config];
+    pub const ALL: [Self; 9] =
+        [Self::Peer, Self::Job, Self::Transfer, Self::Message, Self::Context, Self::Task, Self::Terminal, Self::Trust, Self::Config];
 
     /// The word on the wire.
     pub const fn name(self) -> &'static str {
@@ -69,6 +72,7 @@ impl NoticeType {
             Self::Message => "message",
             Self::Context => "context",
             Self::Task => "task",
+            Self::Terminal => "terminal",
             Self::Trust => "trust",
             Self::Config => "config",
             Self::Hello => "hello",

@@ -14,6 +14,7 @@ pub mod pairing;
 pub mod peers;
 pub mod sse;
 pub mod tasks;
+pub mod terminal;
 pub mod transfer;
 pub mod wire;
 

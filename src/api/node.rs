@@ -28,8 +28,19 @@ pub fn check_protocol(who: &str, version: &str) -> Result<()> {
 }
 
 /// What this daemon can do: the Node version's words first, then ours.
-pub const CAPABILITIES: &[&str] =
-    &["execute", "transfer", "context", "ai-tasks", "exec-v2", "transfer-v2", "transfer-tree", "context-v2", "messages", "events"];
+pub const CAPABILITIES: &[&str] = &[
+    "execute",
+    "transfer",
+    "context",
+    "ai-tasks",
+    "exec-v2",
+    "transfer-v2",
+    "transfer-tree",
+    "context-v2",
+    "messages",
+    "events",
+    "terminal",
+];
 
 /// Tell whether the daemon answers, without a key.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, SimplexStream, WriteHalf};
 
 use tokio::sync::Notify;
@@ -36,7 +37,8 @@ const AHEAD: usize = 1024 * 1024;
 /// Signals that a client may send.
 const SIGNALS: [&str; 7] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGKILL"];
 
-type Sink<S> = SplitSink<WebSocketStream<S>, Message>;
+/// Where messages to a client go.
+pub(super) type Sink<S> = SplitSink<WebSocketStream<S>, Message>;
 
 /// Speaks with one client until its command has ended or the client is gone, which cancels the command.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(jobs: &Jobs, caller: &Caller, socket: WebSocketStream<S>) {
@@ -172,13 +174,18 @@ fn framed(channel: u8, bytes: &[u8]) -> Message {
     Message::Binary(frame.freeze())
 }
 
-fn control(reply: &SocketReply) -> Message {
+/// A control message.
+pub(super) fn control(reply: &impl Serialize) -> Message {
     Message::text(serde_json::to_string(reply).unwrap_or_default())
 }
 
 /// Sends the last message and waits until the client has closed its side: to hang up on what is still on its way from
 /// there would take the last message away from it, too.
-async fn finish<S: AsyncRead + AsyncWrite + Unpin>(sink: &mut Sink<S>, stream: &mut SplitStream<WebSocketStream<S>>, reply: &SocketReply) {
+pub(super) async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
+    sink: &mut Sink<S>,
+    stream: &mut SplitStream<WebSocketStream<S>>,
+    reply: &impl Serialize,
+) {
     let last = async {
         sink.send(control(reply)).await?;
         sink.send(Message::Close(None)).await?;

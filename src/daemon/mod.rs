@@ -14,6 +14,8 @@ mod peers;
 pub mod routes;
 pub mod run;
 mod tasks;
+mod terminal;
+mod terminal_socket;
 mod transfer;
 
 pub use node::BUILD;
@@ -40,6 +42,7 @@ use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::peers::Peers;
 use crate::service::tasks::Tasks;
+use crate::service::terminal::Terminals;
 use crate::service::transfer::Transfer;
 
 /// What a daemon is made of.
@@ -63,6 +66,7 @@ pub struct Daemon {
     peers: Peers,
     pairing: Pairing,
     tasks: Tasks,
+    terminals: Terminals,
     transfer: Transfer,
     /// Simulations have none.
     discovery: Option<Discovery>,

@@ -13,6 +13,7 @@ use crate::api::peers::{PeerAdd, PeerCheck, PeerFind, PeerHandshake, PeerList, P
 use crate::api::tasks::{
     TaskApprove, TaskCreate, TaskDelete, TaskEvents, TaskGet, TaskHook, TaskInterrupt, TaskList, TaskPrompt, TaskStream,
 };
+use crate::api::terminal::{TerminalCreate, TerminalEnd, TerminalGet, TerminalList, TerminalResize, TerminalSocket};
 use crate::api::transfer::{
     TransferList, TransferManifest, TransferPull, TransferPush, TransferPut, TransferPutState, TransferRunning, TransferWatch, TreePull,
     TreePut,
@@ -55,6 +56,12 @@ pub fn routes() -> Routes<Daemon> {
         .serve::<TaskPrompt>()
         .serve::<TaskInterrupt>()
         .serve::<TaskHook>()
+        .serve::<TerminalCreate>()
+        .serve::<TerminalList>()
+        .serve::<TerminalGet>()
+        .serve::<TerminalEnd>()
+        .serve::<TerminalResize>()
+        .socket::<TerminalSocket>()
         .serve::<SessionList>()
         .serve::<SessionGet>()
         .serve::<SessionStart>()

@@ -39,6 +39,7 @@ use crate::service::messages::Messages;
 use crate::service::pairing::Pairing;
 use crate::service::peers::{Peers, Place};
 use crate::service::tasks::Tasks;
+use crate::service::terminal::Terminals;
 use crate::service::transfer::Transfer;
 
 /// How often the configuration file is looked at.
@@ -127,6 +128,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
 
     let guard = Arc::new(guard);
     let tasks = Tasks::start(&home, guard.clone(), settings.clone(), trust.clone(), journal.clone(), &services);
+    let terminals = Terminals::start(guard.clone(), settings.clone(), trust.clone(), services.clone(), journal.clone());
     let paths = Paths::new(settings.clone(), host::home_dir(), home.data_directories());
     let transfer = Transfer::new(paths, settings.clone(), journal.clone());
 
@@ -159,6 +161,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         peers,
         pairing,
         tasks,
+        terminals,
         transfer,
         discovery,
         audit: audit.clone(),
@@ -280,7 +283,7 @@ impl Running {
         instance.retract();
         accepting.stop(GRACE).await;
         // Jobs take up to three seconds when they ignore the polite signal; their streams end with them.
-        tokio::join!(daemon.jobs.stop(), daemon.tasks.stop());
+        tokio::join!(daemon.jobs.stop(), daemon.tasks.stop(), daemon.terminals.stop());
         let mut left = services.stop(GRACE).await;
         // The store writes what it accepted and ends its watches; without that no connection with a watch would drain.
         left.extend(store.stop(GRACE).await);

@@ -57,6 +57,9 @@ section! {
         /// Agents at work.
         #[serde(deserialize_with = "or_default")]
         ai_tasks: AiTasks = AiTasks::default(),
+        /// Terminals.
+        #[serde(deserialize_with = "or_default")]
+        terminal: Terminal = Terminal::default(),
         /// Requests a minute, of each peer.
         #[serde(deserialize_with = "or_default")]
         rate_limits: RateLimits = RateLimits::default(),
@@ -198,6 +201,16 @@ section! {
         /// Further agents that speak the Agent Client Protocol, by name: program and arguments.
         #[serde(deserialize_with = "or_default")]
         agents: BTreeMap<String, Vec<String>> = BTreeMap::new(),
+    }
+}
+
+section! {
+    /// Terminals.
+    Terminal {
+        /// Terminals at once whose program runs.
+        max_concurrent: u32 = 16,
+        /// Milliseconds after which a terminal that nobody looks at, and in which nothing happens, is ended; 0 for never.
+        idle_timeout: u64 = 24 * 60 * 60 * 1000,
     }
 }
 

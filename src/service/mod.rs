@@ -10,4 +10,5 @@ pub mod messages;
 pub mod pairing;
 pub mod peers;
 pub mod tasks;
+pub mod terminal;
 pub mod transfer;

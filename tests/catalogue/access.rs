@@ -11,7 +11,7 @@ use crate::support::sim::{OWNER, Sim};
 pub const OPEN: [&str; 5] = ["GET /health", "POST /pair/initiate", "POST /pair/exchange", "POST /pair/finish", "POST /pair/cancel"];
 
 /// The operations of peers, each with the permission that it takes; all others are the owner's.
-pub const PEERS: [(&str, Option<&str>); 30] = [
+pub const PEERS: [(&str, Option<&str>); 36] = [
     ("GET /identity", None),
     ("GET /status", None),
     ("POST /peers/handshake", None),
@@ -37,6 +37,12 @@ pub const PEERS: [(&str, Option<&str>); 30] = [
     ("POST /ai-tasks/{taskId}/approve", Some("ai-tasks")),
     ("POST /ai-tasks/{taskId}/prompt", Some("ai-tasks")),
     ("POST /ai-tasks/{taskId}/interrupt", Some("ai-tasks")),
+    ("POST /terminals", Some("terminal")),
+    ("GET /terminals", Some("terminal")),
+    ("GET /terminals/{terminalId}", Some("terminal")),
+    ("DELETE /terminals/{terminalId}", Some("terminal")),
+    ("PUT /terminals/{terminalId}/size", Some("terminal")),
+    ("GET /terminals/{terminalId}/socket", Some("terminal")),
     ("PUT /context/{key}", Some("context")),
     ("GET /context/{key}", Some("context")),
     ("DELETE /context/{key}", Some("context")),

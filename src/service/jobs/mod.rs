@@ -36,7 +36,7 @@ use handle::{Feed, Source, Stage};
 use table::Table;
 use watch::Watch;
 
-pub(in crate::service) use request::{failure, folder};
+pub(in crate::service) use request::{failure, folder, launch};
 
 pub use handle::{Ended, JobHandle, Output, PIECE, Remote};
 pub use utf8::Decoder;

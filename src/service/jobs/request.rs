@@ -16,7 +16,7 @@ use crate::service::commands;
 ///
 /// # Errors
 /// `INVALID_REQUEST` naming the field; `EXEC_COMMAND_DENIED`.
-pub(super) fn launch(command: &Command, rules: &Execution, open_stdin: bool) -> Result<Launch> {
+pub(in crate::service) fn launch(command: &Command, rules: &Execution, open_stdin: bool) -> Result<Launch> {
     validate(command)?;
     let words = command.args.as_deref().unwrap_or_default();
     let (program, mut args) = if command.shell.unwrap_or(false) {

@@ -429,7 +429,7 @@ impl Tasks {
 }
 
 /// The peers that have another name now: the key of one that is gone is there under a new one.
-fn renamed(before: &Auth, now: &Auth) -> Vec<(String, String)> {
+pub(in crate::service) fn renamed(before: &Auth, now: &Auth) -> Vec<(String, String)> {
     let gone = before.allowed_keys.iter().filter(|(name, _)| !now.allowed_keys.contains_key(*name));
     let new = |key: &Secret| {
         let mut new = now.allowed_keys.iter().filter(|(name, _)| !before.allowed_keys.contains_key(*name));
