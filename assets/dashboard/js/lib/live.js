@@ -40,10 +40,8 @@ export function stop() {
   seeded.clear();
 }
 
-/** Tries at once, where the next try was some way off. */
-export function retry() {
-  live?.retry();
-}
+/** Tries at once, where the next try was some way off or it had been given up. */
+export const retry = start;
 
 /** Reads anew which daemons there are. */
 export async function loadMe() {

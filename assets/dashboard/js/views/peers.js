@@ -27,7 +27,7 @@ export default function Peers() {
   const status = useStore(() => daemonNamed(daemon)?.status);
   const { data, error, loading, reload } = useResource("peers", daemon);
   const rows = useMemo(() => arrange(data?.peers ?? [], filter), [data, filter]);
-  const chosen = rest ? (data?.peers ?? []).find((peer) => peer.nodeId === rest || peerName(peer) === rest) : undefined;
+  const chosen = rest ? (data?.peers ?? []).find((peer) => isMeant(peer, rest)) : undefined;
   const at = { daemon: query.daemon };
   const pair = (address = "1") => go("peers", rest, { ...at, pair: address });
   const choose = (peer) => go("peers", peer ? peer.nodeId : "", at);
@@ -49,6 +49,11 @@ export default function Peers() {
     ${query.pair && html`<${PairDialog} key=${query.pair} daemon=${daemon} machine=${query.pair === "1" ? "" : query.pair} onClose=${() => go("peers", rest, at, { replace: true })} />`}
     ${isAdding && html`<${AddDialog} daemon=${daemon} onClose=${() => setAdding(false)} onAdded=${choose} />`}
   </div>`;
+}
+
+/** Whether a peer is called so: by its node id, its name, or the id that it had until it told its own. */
+function isMeant(peer, text) {
+  return peer.nodeId === text || peerName(peer) === text || `manual-${peer.address}:${peer.port}` === text;
 }
 
 function list({ data, loading, rows, filter, at, chosen, pair }) {

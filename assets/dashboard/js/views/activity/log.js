@@ -21,6 +21,7 @@ export function useLog(daemon, status) {
       daemon,
       onEvent: (record) => {
         log.coming.push(record);
+        if (log.coming.length >= 2 * KEPT) log.coming.splice(0, KEPT);
         log.frame ||= requestAnimationFrame(() => take(log) && redraw());
       },
       onState: ({ state, error }) => {
