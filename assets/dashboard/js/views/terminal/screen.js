@@ -47,7 +47,7 @@ export function Screen({ scope, terminal, id, isShown, onDetach, onEnd, onTitle 
       <${Looks} onEnd=${onEnd} hasEnded=${["exited", "failed"].includes(shown.state)} />
     </div>
     <${Trouble} shown=${shown} onRetry=${() => session.current.retry()} />
-    <div class="terminal-box" ref=${box} data-testid="terminal-box"></div>
+    <div class=${cx("terminal-box", shown.isForeign && "foreign")} ref=${box} data-testid="terminal-box"></div>
     <${ExtraKeys} session=${session} isControl=${shown.isControl} />
   </section>`;
 }
