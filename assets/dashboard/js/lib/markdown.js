@@ -22,7 +22,7 @@ export function markdown(text) {
  * @param {string} address
  * @returns {string|null}
  */
-export function safeAddress(address) {
+function safeAddress(address) {
   try {
     const url = new URL(address);
     return PROTOCOLS.includes(url.protocol) ? url.href : null;

@@ -117,7 +117,7 @@ function place(rows, key) {
  * The order of the store: by code points, which is not that of JavaScript where a surrogate meets a character above it.
  * @returns {number} below, at or above zero
  */
-export function compareKeys(one, other) {
+function compareKeys(one, other) {
   const length = Math.min(one.length, other.length);
   for (let at = 0; at < length; at += 1) {
     const [left, right] = [one.charCodeAt(at), other.charCodeAt(at)];

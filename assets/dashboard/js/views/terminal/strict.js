@@ -28,7 +28,7 @@ function divertSpanStyles() {
 
 /**
  * Opens a terminal of xterm.js in an element, so that its styles hold under the page's policy.
- * @param {import('../../../vendor/xterm/xterm.mjs').Terminal} terminal
+ * @param {import('../../../vendor/xterm.js').Terminal} terminal
  * @param {HTMLElement} parent
  */
 export function openTerminal(terminal, parent) {
