@@ -1,6 +1,6 @@
 // Words for numbers, sizes, times and texts from strangers.
 
-const SIZES = ["B", "KB", "MB", "GB", "TB", "PB"];
+const SIZES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -34,13 +34,13 @@ export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
 
-/** Bytes in the unit that suits: `3.4 MB`. Units are powers of 1000. */
+/** Bytes in the unit that suits, as the command line has it: `3.4 MiB`. */
 export function bytes(number) {
   if (!Number.isFinite(number)) return "";
   let value = Math.max(0, number);
   let unit = 0;
-  while (value >= 999.5 && unit < SIZES.length - 1) {
-    value /= 1000;
+  while (value >= 1023.5 && unit < SIZES.length - 1) {
+    value /= 1024;
     unit += 1;
   }
   const digits = unit === 0 || value >= 99.5 ? 0 : 1;
