@@ -53,7 +53,7 @@ export function useResources(kind) {
 }
 
 /** Reads a resource anew if a component looks at it, and else when one next does. */
-export function refresh(kind, daemon = "main", peer) {
+function refresh(kind, daemon = "main", peer) {
   const entry = entries.get(id({ kind, daemon, peer }));
   if (!entry) return;
   entry.isStale = true;

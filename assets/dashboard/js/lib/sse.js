@@ -133,7 +133,7 @@ async function read(body, own, onEvent) {
  * @param {(event: {id: string|null, event: string, data: string}) => void} onEvent
  * @returns {(text: string) => void}
  */
-export function cutter(onEvent) {
+function cutter(onEvent) {
   let rest = "";
   let event = { id: null, event: "", data: null };
   return (text) => {
