@@ -18,7 +18,8 @@ export function useFleet(daemons) {
   const terminals = useResources("terminals");
   const peers = useResources("peers");
   const ids = statuses.map(({ data }) => data?.nodeId);
-  const known = useMemo(() => eachOnce(peers, ids), [ids.join(), ...peers.map(({ data }) => data)]);
+  const machine = daemons.find((daemon) => daemon.name === "main")?.label;
+  const known = useMemo(() => eachOnce(peers, ids, machine), [ids.join(), machine, ...peers.map(({ data }) => data)]);
   const there = usePeerApprovals(known);
   const of = (list, name) => list.find((entry) => entry.daemon === name);
   const own = daemons.map((daemon) => ownRow(daemon, of(statuses, daemon.name), of(tasks, daemon.name)?.data, of(terminals, daemon.name)?.data));
@@ -52,13 +53,13 @@ function running(terminals) {
   return terminals?.terminals.filter((terminal) => terminal.status === "running").length;
 }
 
-/** Peers of all daemons, each once and none of these ids, which are this machine's; only those that are trusted or were entered. */
-function eachOnce(lists, ids) {
+/** Peers of all daemons, each once and none of this machine's own, by id or name; only those that are trusted or were entered. */
+function eachOnce(lists, ids, machine) {
   const found = new Map();
   for (const { daemon, data } of lists) {
     for (const peer of data?.peers ?? []) {
       const name = peer.name ?? peer.hostname;
-      const isWanted = (peer.trusted || peer.manuallyAdded) && !ids.includes(peer.nodeId);
+      const isWanted = (peer.trusted || peer.manuallyAdded) && !ids.includes(peer.nodeId) && !name.startsWith(`${machine}/`);
       if (isWanted && !found.has(peer.nodeId)) found.set(peer.nodeId, { ...peer, id: peer.nodeId, name, isOwn: false, daemon });
     }
   }
