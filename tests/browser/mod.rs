@@ -123,3 +123,55 @@ fn other_origins_get_nothing() {
 fn the_page_comes_in_few_bytes() {
     play("first_paint");
 }
+
+/// known fault 63
+#[test]
+fn the_store_is_edited_as_it_was_seen() {
+    play("context");
+}
+
+#[test]
+fn messages_go_to_a_peer_and_its_acknowledgement_comes_back() {
+    play("messages");
+}
+
+#[test]
+fn agents_are_put_to_work_and_answered() {
+    play("tasks");
+}
+
+#[test]
+fn the_fleet_is_shown_as_it_is_now() {
+    play("overview");
+}
+
+#[test]
+fn a_machine_is_paired_from_the_page() {
+    play("pairing");
+}
+
+#[test]
+fn the_audit_log_is_followed_and_searched() {
+    play("activity");
+}
+
+#[test]
+fn logins_are_listed_and_ended() {
+    play("access");
+}
+
+#[test]
+fn everything_is_reached_by_keyboard() {
+    play("keyboard");
+}
+
+#[test]
+fn terminals_behave_through_resizes_and_losses() {
+    play("terminal");
+}
+
+/// known fault 22: whatever a peer writes into a key, a value, a message, a task, a terminal, a name or a path is text.
+#[test]
+fn what_a_peer_writes_never_runs() {
+    play("hostile");
+}
