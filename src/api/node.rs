@@ -157,6 +157,9 @@ pub struct Status {
     /// Tasks of agents (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ai_tasks: Option<TaskCounts>,
+    /// Terminals whose program runs (ours).
+    #[serde(default)]
+    pub terminals: u32,
     /// Messages, told to the owner (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<MessageCounts>,

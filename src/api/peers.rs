@@ -94,6 +94,9 @@ pub struct Load {
     pub jobs: u32,
     /// Tasks of agents that run or wait for an answer.
     pub tasks: u32,
+    /// Terminals whose program runs.
+    #[serde(default)]
+    pub terminals: u32,
 }
 
 impl Peer {

@@ -5,6 +5,7 @@ mod dashboard;
 mod message;
 mod service;
 mod session;
+mod shell;
 mod straight;
 mod task;
 
@@ -17,6 +18,7 @@ pub use self::dashboard::Dashboard;
 pub use self::message::Message;
 pub use self::service::{Planned, Uninstall};
 pub use self::session::Session;
+pub use self::shell::Shell;
 pub use self::straight::Straight;
 pub use self::task::{Approve, Hook, Place, Question, Run, Task, Which};
 use crate::daemon::BUILD;
@@ -73,6 +75,8 @@ pub enum Command {
     Daemon(Daemon),
     /// Run a command on a peer, or on several.
     Exec(Exec),
+    /// Open a terminal on a machine, or go back to one.
+    Shell(Shell),
     /// Copy files to a peer.
     Send(Send),
     /// Copy files from a peer.
@@ -369,7 +373,7 @@ pub enum Key {
 /// What happens on the daemon.
 #[derive(Debug, Args)]
 pub struct Events {
-    /// Only these: peer, job, transfer, message, context, trust, config; several with commas.
+    /// Only these: peer, job, transfer, message, context, task, terminal, trust, config; several with commas.
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub kind: Vec<String>,
     /// Begin after the event with this number, not now.

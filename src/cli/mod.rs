@@ -72,8 +72,8 @@ fn complain(complaint: &clap::Error, json: bool) -> ExitCode {
 
 fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
     use commands::{
-        api, config, connect, context, daemon, dashboard, demo, doctor, events, exec, hook, init, key, logs, mcp, mcp_serve, message, pair,
-        peers, service, session as sessions, shell, start, status, stop, task, transfer, uninstall,
+        api, config, connect, context, daemon, dashboard, demo, doctor, events, exec, generate, hook, init, key, logs, mcp, mcp_serve,
+        message, pair, peers, service, session as sessions, shell, start, status, stop, task, transfer, uninstall,
     };
     match command {
         Command::Init(args) => init::run(session, &args),
@@ -93,9 +93,10 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Events(args) => events::run(session, &args),
         Command::Mcp(action) => mcp::run(session, action),
         Command::Logs(args) => logs::run(session, &args),
-        Command::Completions { shell } => shell::completions(session, shell),
-        Command::Man { folder } => shell::man(session, &folder),
+        Command::Completions { shell } => generate::completions(session, shell),
+        Command::Man { folder } => generate::man(session, &folder),
         Command::Exec(args) => exec::run(session, &args),
+        Command::Shell(args) => shell::run(session, &args),
         Command::Context(action) => context::run(session, action),
         Command::Message(action) => message::run(session, action),
         Command::Task(action) => task::run(session, action),

@@ -45,6 +45,7 @@ impl Serve<StatusGet> for Daemon {
             jobs: self.jobs.counts(),
             context: ContextCounts { entries: self.context.count()? },
             ai_tasks: Some(self.tasks.counts()),
+            terminals: self.terminals.running(),
             messages: caller.is_owner().then(|| self.messages.counts()).transpose()?,
             build: Some(BUILD.into()),
             tls: self.settings.get().tls.enabled,

@@ -175,7 +175,7 @@ async fn what_a_peer_is_busy_with_is_known_while_somebody_follows_the_events() {
     let mut events = a.link().call(&EventWatch { since: None, kinds: Some("peer".into()) }).await.unwrap();
     let sleep = Command { command: "sleep".into(), args: Some(vec!["1000".into()]), ..Command::default() };
     let job = b.link().call(&ExecuteStream(sleep)).await.unwrap();
-    let busy = Load { jobs: 1, tasks: 0 };
+    let busy = Load { jobs: 1, ..Load::default() };
     while peer(&a, "b").await.load != Some(busy) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

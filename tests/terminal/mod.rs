@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 mod endings;
 mod hostile;
+mod people;
 mod screens;
 mod volume;
 

@@ -56,6 +56,8 @@ async fn identity_and_status_have_their_fields() {
             "jobs": { "active": 0, "total": 0 },
             "context": { "entries": 0 },
             "build": "<text>", "certificate": { "fingerprint": "<text>", "validUntil": "<count>" },
+            "aiTasks": { "active": 0, "pending": 0, "total": 0 },
+            "terminals": 0,
             "tls": false,
             "restartNeeded": [],
             "warnings": [],

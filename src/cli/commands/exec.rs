@@ -68,20 +68,12 @@ fn split(args: &Exec) -> Result<(Option<Vec<String>>, Command)> {
     }
     let words: Vec<String> = words.collect();
     let Some((program, rest)) = words.split_first() else { return Err(usage("there is no command to run")) };
-    let env = args.env.iter().map(|pair| {
-        let (name, value) = pair
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| usage(&format!("--env {pair}: it is not NAME=VALUE")))?;
-        Ok((name.to_owned(), value.to_owned()))
-    });
-    let env = env.collect::<Result<BTreeMap<_, _>>>()?;
     let timeout = args.timeout.as_deref().map(parse_duration).transpose()?;
     let mut command = Command {
         command: program.clone(),
         args: Some(rest.to_vec()),
         cwd: args.cwd.clone(),
-        env: (!env.is_empty()).then_some(env),
+        env: variables(&args.env)?,
         timeout: timeout.map(|timeout| timeout.as_millis() as u64),
         ..Command::default()
     };
@@ -91,6 +83,16 @@ fn split(args: &Exec) -> Result<(Option<Vec<String>>, Command)> {
         command.shell = Some(true);
     }
     Ok((peers, command))
+}
+
+/// The variables that `--env` gives, if any.
+pub fn variables(pairs: &[String]) -> Result<Option<BTreeMap<String, String>>> {
+    let pair = |pair: &String| match pair.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Error::invalid(format!("--env {pair}: it is not NAME=VALUE"))),
+    };
+    let all = pairs.iter().map(pair).collect::<Result<BTreeMap<_, _>>>()?;
+    Ok((!all.is_empty()).then_some(all))
 }
 
 async fn online(session: &Session) -> Result<Vec<String>> {

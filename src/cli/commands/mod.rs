@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod events;
 pub mod exec;
+pub mod generate;
 pub mod hook;
 pub mod init;
 pub mod key;

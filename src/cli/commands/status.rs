@@ -82,6 +82,7 @@ mod tests {
             jobs: JobCounts { active: 1, total: 7 },
             context: ContextCounts { entries: 5 },
             ai_tasks: None,
+            terminals: 0,
             messages: Some(MessageCounts { unread: 2, queued: 0 }),
             build: None,
             tls: true,

@@ -29,6 +29,8 @@ use windows as system;
 
 pub use brief::{Ended, run_within, start_apart};
 pub use signals::{signal_name, signal_number};
+#[cfg(windows)]
+pub use system::PseudoConsole;
 pub use system::{Control, Guard, Input, Output, keep_handles, unread};
 pub use which::which;
 

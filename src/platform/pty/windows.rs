@@ -27,9 +27,10 @@ pub struct Output {
 /// # Errors
 /// As [`Guard::spawn`].
 pub async fn start(guard: &Guard, launch: &Launch, size: Size) -> Result<Started, SpawnError> {
-    let (pid, control, console, input, output) = guard.spawn_on_console(launch, size).await?;
-    let console = Arc::new(console);
-    Ok(Started { pid, input: Input { pipe: input, console: console.clone() }, output: Output { pipe: output, _console: console }, control })
+    let started = guard.spawn_on_console(launch, (size.cols, size.rows)).await?;
+    let input = Input { pipe: started.input, console: started.console.clone() };
+    let output = Output { pipe: started.output, _console: started.console };
+    Ok(Started { pid: started.pid, input, output, control: started.control })
 }
 
 impl Input {
@@ -46,7 +47,7 @@ impl Input {
     /// # Errors
     /// When the terminal is gone.
     pub fn resize(&self, size: Size) -> io::Result<()> {
-        self.console.resize(size)
+        self.console.resize((size.cols, size.rows))
     }
 }
 

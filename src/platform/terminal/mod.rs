@@ -6,6 +6,6 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub use unix::{forget_typed, leave, reader_is_gone, set_apart};
+pub use unix::{Raw, Resizes, forget_typed, leave, reader_is_gone, set_apart, size};
 #[cfg(windows)]
-pub use windows::{forget_typed, leave, reader_is_gone, set_apart};
+pub use windows::{Raw, Resizes, forget_typed, leave, reader_is_gone, set_apart, size};

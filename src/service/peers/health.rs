@@ -146,10 +146,11 @@ impl Peers {
         let Some(mut peer) = lock(&self.0.registry).at(address).cloned() else { return };
         self.complete(&mut peer);
         let Ok(link) = self.link(&peer) else { return };
-        let load = limited(link.call(&StatusGet {}))
-            .await
-            .ok()
-            .map(|status| Load { jobs: status.jobs.active, tasks: status.ai_tasks.map_or(0, |tasks| tasks.active) });
+        let load = limited(link.call(&StatusGet {})).await.ok().map(|status| Load {
+            jobs: status.jobs.active,
+            tasks: status.ai_tasks.map_or(0, |tasks| tasks.active),
+            terminals: status.terminals,
+        });
         let mut registry = lock(&self.0.registry);
         if let Some(row) = registry.at(address).filter(|row| row.load != load) {
             row.load = load;

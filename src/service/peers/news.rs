@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(said(&[kai(Online)], &[kai(Online)]), [""; 0]);
         assert_eq!(said(&[kai(Online)], &[peer("id-kai", Some("leo"), 1, Online)]), ["renamed leo"]);
         assert_eq!(said(&[kai(Online)], &[]), ["removed kai"]);
-        let busy = Peer { load: Some(Load { jobs: 2, tasks: 0 }), ..kai(Online) };
+        let busy = Peer { load: Some(Load { jobs: 2, ..Load::default() }), ..kai(Online) };
         assert_eq!(said(&[kai(Online)], std::slice::from_ref(&busy)), ["load kai"]);
         assert_eq!(said(std::slice::from_ref(&busy), std::slice::from_ref(&busy)), [""; 0]);
         // A machine that tells its id, or moves, is the same.

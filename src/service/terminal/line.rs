@@ -96,6 +96,11 @@ impl Line {
         state.news.retain(|news| !matches!(news, News::Shown(_)));
     }
 
+    /// Whether the client has missed something.
+    pub(super) fn is_behind(&self) -> bool {
+        lock(&self.state).is_behind
+    }
+
     /// Whether a client that has missed something has taken all that was on its way, and can be shown a picture.
     pub(super) fn wants_picture(&self) -> bool {
         let state = lock(&self.state);

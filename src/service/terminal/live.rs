@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
-use super::worker::{Order, Reins};
+use super::line::Line;
 use super::{Ended, Slot};
 use crate::api::Caller;
 use crate::api::caller::Role;
@@ -18,6 +18,26 @@ use crate::service::journal::Journal;
 
 /// Orders, and pieces of what is typed, that wait for the worker.
 const WAITING: usize = 16;
+
+/// What a worker is asked.
+pub(super) enum Order {
+    /// Let a client look from now on; it may bring a size.
+    Attach(Arc<Line>, Option<Size>),
+    /// Take on another size.
+    Resize(Size),
+    /// End the program with all that it started, and the worker.
+    Close,
+    /// The program has ended: end the worker.
+    Forget,
+}
+
+/// How a worker is reached.
+pub(super) struct Reins {
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) typed: mpsc::Receiver<Bytes>,
+    /// A line has room again, or its client is gone.
+    pub(super) moved: Arc<Notify>,
+}
 
 /// A terminal that is known.
 pub(super) struct Live {

@@ -39,8 +39,8 @@ use crate::service::journal::Journal;
 use crate::service::tasks::renamed;
 
 use line::Line;
-use live::Live;
-use worker::{Order, Parts, Worker};
+use live::{Live, Order};
+use worker::{Parts, Worker};
 
 pub use line::News;
 

@@ -31,6 +31,8 @@ pub(super) struct Screen {
     parser: Parser<Title>,
     lexer: Lexer,
     size: Size,
+    /// What paints all of it, once nothing changes any more.
+    last: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -51,7 +53,7 @@ fn parser(size: Size) -> Parser<Title> {
 impl Screen {
     /// A blank one.
     pub(super) fn new(size: Size) -> Self {
-        Self { parser: parser(size), lexer: Lexer::new(), size }
+        Self { parser: parser(size), lexer: Lexer::new(), size, last: None }
     }
 
     pub(super) fn size(&self) -> Size {
@@ -92,7 +94,16 @@ impl Screen {
         self.painted(true)
     }
 
+    /// Nothing will change any more: keeps what paints it, which takes less memory by far.
+    pub(super) fn freeze(&mut self) {
+        self.last = Some(self.whole());
+        self.parser = Parser::new_with_callbacks(1, 1, 0, Title::default());
+    }
+
     fn painted(&mut self, with_lines: bool) -> Vec<u8> {
+        if let Some(last) = &self.last {
+            return last.clone();
+        }
         let painted = catch_unwind(AssertUnwindSafe(|| self.paint(with_lines)));
         self.or_blank(painted.ok()).unwrap_or_else(|| BLANK.to_vec())
     }
@@ -230,6 +241,14 @@ mod tests {
                 assert_eq!(first.parser.screen().state_formatted(), later.parser.screen().state_formatted(), "{story:?}");
             }
         }
+    }
+    #[test]
+    fn the_last_picture_stays() {
+        let mut screen = shown(&[b"1\r\n2\r\n3\r\n4\r\n5\r\n6\r\nlast"]);
+        let whole = screen.whole();
+        screen.freeze();
+        assert_eq!(screen.whole(), whole);
+        assert_eq!(text(&mut shown(&[&screen.whole()])).first().unwrap(), "1");
     }
     #[test]
     fn what_is_below_the_other_screen_comes_back_when_the_program_leaves_it() {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Ended;
 use super::line::{Line, News};
-use super::live::Live;
+use super::live::{Live, Order, Reins};
 use super::screen::Screen;
 use crate::home::settings::Settings;
 use crate::platform::process::{Control, Exit, signal_name};
@@ -32,26 +31,6 @@ const PART: usize = 1024;
 const TURN: Duration = Duration::from_millis(2);
 /// What is shown before anybody looks is kept as it is up to this, bytes.
 const UNSEEN: usize = 64 * 1024;
-
-/// What a worker is asked.
-pub(super) enum Order {
-    /// Let a client look from now on; it may bring a size.
-    Attach(Arc<Line>, Option<Size>),
-    /// Take on another size.
-    Resize(Size),
-    /// End the program with all that it started, and the worker.
-    Close,
-    /// The program has ended: end the worker.
-    Forget,
-}
-
-/// How a worker is reached.
-pub(super) struct Reins {
-    pub(super) orders: mpsc::Receiver<Order>,
-    pub(super) typed: mpsc::Receiver<Bytes>,
-    /// A line has room again, or its client is gone.
-    pub(super) moved: Arc<Notify>,
-}
 
 /// A terminal from its program's start until nothing of it is left.
 pub(super) struct Worker {
@@ -141,8 +120,15 @@ impl Worker {
     }
 
     /// Lets go of everything but what is left running.
-    fn dissolve(self) -> (Control, bool, CancellationToken) {
+    fn dissolve(mut self) -> (Control, bool, CancellationToken) {
         self.lines.iter().for_each(|line| line.finish());
+        // Nobody is to wait for an order that comes too late.
+        self.reins.orders.close();
+        while let Ok(order) = self.reins.orders.try_recv() {
+            if let Order::Attach(line, _) = order {
+                line.finish();
+            }
+        }
         self.live.closed();
         (self.control, self.closing, self.stopping)
     }
@@ -309,6 +295,10 @@ impl Worker {
     fn tell_end(&mut self) {
         let Some((ended, _)) = self.ended.as_ref().filter(|_| self.output.is_none()) else { return };
         self.live.ended(ended);
+        for line in self.lines.iter().filter(|line| line.is_behind()) {
+            line.catch_up(&self.screen.picture());
+        }
+        self.screen.freeze();
         for line in &self.lines {
             line.tell(News::Ended(ended.clone()));
             line.finish();

@@ -12,6 +12,7 @@ use std::path::Path;
 use super::{Exit, Found, Launch, Running, SpawnError, command_line, environment, find_program};
 
 mod brief;
+mod console;
 mod ended;
 mod guard;
 mod job;
@@ -21,6 +22,7 @@ mod signals;
 mod start;
 
 pub(super) use brief::{Tree, set_apart};
+pub use console::PseudoConsole;
 pub use guard::{Guard, keep_handles};
 pub use pipe::{Input, Output, unread};
 pub use running::Control;

@@ -9,16 +9,18 @@ use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{ERROR_BAD_EXE_FORMAT, HANDLE};
+use windows_sys::Win32::System::Console::HPCON;
 use windows_sys::Win32::System::Threading::{
     CREATE_NO_WINDOW, CREATE_UNICODE_ENVIRONMENT, CreateProcessW, DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT,
     InitializeProcThreadAttributeList, LPPROC_THREAD_ATTRIBUTE_LIST, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROC_THREAD_ATTRIBUTE_JOB_LIST,
-    PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOEXW, UpdateProcThreadAttribute,
+    PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE, PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOEXW, UpdateProcThreadAttribute,
 };
 
 use super::job::Job;
-use super::{Found, Launch, SpawnError, command_line, environment, find_program, pipe};
+use super::{Found, Launch, PseudoConsole, SpawnError, command_line, environment, find_program, pipe};
 use crate::platform::files;
 
 /// What was started.
@@ -28,8 +30,16 @@ pub(super) struct Started {
     pub(super) job: Job,
 }
 
-/// Starts a program in a job of its own. `streams` are its standard input, output and error.
-pub(super) fn start(launch: &Launch, streams: [File; 3]) -> Result<Started, SpawnError> {
+/// What a program reads and writes.
+pub(super) enum Streams {
+    /// Its standard input, output and error.
+    Pipes([File; 3]),
+    /// A console for all three.
+    Console(Arc<PseudoConsole>),
+}
+
+/// Starts a program in a job of its own.
+pub(super) fn start(launch: &Launch, streams: Streams) -> Result<Started, SpawnError> {
     let folder = folder(&launch.cwd)?;
     let program = match find_program(&launch.program, &launch.search_path(), &folder) {
         Found::Program(program) => program,
@@ -42,16 +52,22 @@ pub(super) fn start(launch: &Launch, streams: [File; 3]) -> Result<Started, Spaw
     let command = command_line::of(path, &name, &args)?;
     let program = if command.through_cmd { cmd() } else { program };
     let job = Job::fragile()?;
-    for stream in &streams {
-        pipe::set_inheritable(stream, true)?;
-    }
     let parts = Parts {
         program: ended(program.as_os_str().encode_wide()),
         line: ended(command.line.into_iter()),
         folder: ended(folder.as_os_str().encode_wide()),
         environment: block(launch)?,
     };
-    let (process, pid) = create(parts, streams.each_ref().map(AsRawHandle::as_raw_handle), job.handle()).map_err(words)?;
+    let created = match &streams {
+        Streams::Pipes(files) => {
+            for file in files {
+                pipe::set_inheritable(file, true)?;
+            }
+            create(parts, Given::Pipes(files.each_ref().map(AsRawHandle::as_raw_handle)), job.handle())
+        }
+        Streams::Console(console) => create(parts, Given::Console(console.handle()), job.handle()),
+    };
+    let (process, pid) = created.map_err(words)?;
     Ok(Started { process, pid, job })
 }
 
@@ -108,18 +124,34 @@ struct Parts {
     environment: Vec<u16>,
 }
 
-fn create(mut parts: Parts, streams: [HANDLE; 3], job: HANDLE) -> io::Result<(OwnedHandle, u32)> {
+/// The same as [`Streams`], as the system takes it.
+enum Given {
+    Pipes([HANDLE; 3]),
+    Console(HPCON),
+}
+
+fn create(mut parts: Parts, given: Given, job: HANDLE) -> io::Result<(OwnedHandle, u32)> {
     let jobs = [job];
     let mut attributes = Attributes::new()?;
-    attributes.set(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, &streams)?;
     attributes.set(PROC_THREAD_ATTRIBUTE_JOB_LIST, &jobs)?;
+    // In a console a program gets its streams from there, and no others.
+    let (streams, inherits, window) = match &given {
+        Given::Pipes(streams) => {
+            attributes.set(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, streams)?;
+            (*streams, 1, CREATE_NO_WINDOW)
+        }
+        Given::Console(console) => {
+            attributes.set_console(*console)?;
+            ([null_mut(); 3], 0, 0)
+        }
+    };
     // SAFETY: all zeros are values of these structures of numbers and handles.
     let (mut info, mut made): (STARTUPINFOEXW, PROCESS_INFORMATION) = unsafe { (zeroed(), zeroed()) };
     info.StartupInfo.cb = size_of::<STARTUPINFOEXW>() as u32;
     info.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
     [info.StartupInfo.hStdInput, info.StartupInfo.hStdOutput, info.StartupInfo.hStdError] = streams;
     info.lpAttributeList = attributes.list();
-    let flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT | CREATE_NO_WINDOW;
+    let flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT | window;
     // SAFETY: every text ends with a zero, the line may be written to, and all that is pointed to outlives the call.
     let success = unsafe {
         CreateProcessW(
@@ -127,7 +159,7 @@ fn create(mut parts: Parts, streams: [HANDLE; 3], job: HANDLE) -> io::Result<(Ow
             parts.line.as_mut_ptr(),
             null(),
             null(),
-            1,
+            inherits,
             flags,
             parts.environment.as_ptr().cast(),
             parts.folder.as_ptr(),
@@ -170,11 +202,17 @@ impl<'a> Attributes<'a> {
     }
 
     fn set(&mut self, which: u32, handles: &'a [HANDLE]) -> io::Result<()> {
+        self.update(which, handles.as_ptr().cast(), size_of_val(handles))
+    }
+
+    /// This one is the value itself, and no place where it is.
+    fn set_console(&mut self, console: HPCON) -> io::Result<()> {
+        self.update(PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE, console as *const c_void, size_of::<HPCON>())
+    }
+
+    fn update(&mut self, which: u32, value: *const c_void, size: usize) -> io::Result<()> {
         // SAFETY: the list is whole, and what is set outlives it.
-        let set = unsafe {
-            let value = handles.as_ptr().cast();
-            UpdateProcThreadAttribute(self.list(), 0, which as usize, value, size_of_val(handles), null_mut(), null())
-        };
+        let set = unsafe { UpdateProcThreadAttribute(self.list(), 0, which as usize, value, size, null_mut(), null()) };
         if set == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }

@@ -1,0 +1,173 @@
+//! One's own terminal, attached to another one.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::escapes::{Escapes, HELP, Typed};
+use crate::api::terminal::{Terminal, TerminalReply, TerminalRequest, TerminalSocket};
+use crate::base::error::io_words;
+use crate::base::{Code, Error, Result};
+use crate::cli::Session;
+use crate::client::Link;
+use crate::client::socket::Socket;
+use crate::platform::process::signal_number;
+use crate::platform::signals::{Asked, Signals};
+use crate::platform::terminal::{Raw, Resizes, size};
+
+/// Bytes of input sent at a time.
+const INPUT: usize = 16 * 1024;
+/// Messages that wait while the other side takes none.
+const WAITING: usize = 64;
+/// What stands for the end of input, and for an interrupt, in a terminal.
+const END: &[u8] = b"\x04";
+const INTERRUPT: &[u8] = b"\x03";
+/// Leaves the other screen and switches off what programs switch on, so that what comes next looks as it should.
+const RESTORE: &[u8] =
+    b"\x18\x1b7\x1b[?1049l\x1b[!p\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b[?25h\x1b[0m\r\n";
+
+/// How it came to an end.
+enum End {
+    /// The program has ended.
+    Exited { exit_code: Option<i32>, signal: Option<String> },
+    /// The user, or who started this, wanted to leave.
+    Left,
+    /// The connection is gone.
+    Lost,
+}
+
+/// Stays attached until the program has ended, the user leaves, or the connection breaks. `back` is how to come back.
+pub(super) async fn run(session: &Session, link: &Link, terminal: &Terminal, back: &str) -> Result<ExitCode> {
+    let is_typed = std::io::stdin().is_terminal();
+    let own = size().filter(|_| is_typed);
+    let op = TerminalSocket { terminal_id: terminal.terminal_id.clone(), cols: own.map(|(cols, _)| cols), rows: own.map(|(_, rows)| rows) };
+    let socket = link.socket(&op).await?;
+    let unusable = |cause| Error::new(Code::Internal, format!("the terminal can't be used: {}", io_words(&cause)));
+    let signals = Signals::listen().map_err(unusable)?;
+    let resizes = Resizes::listen().map_err(unusable)?;
+    let raw = is_typed.then(Raw::begin).transpose().map_err(unusable)?;
+    let (out, news) = socket.split();
+    let (sender, messages) = mpsc::channel(WAITING);
+    let own = Own { session, signals, resizes, sender, escapes: is_typed.then(Escapes::new) };
+    let end = tokio::select! {
+        end = show(session, news) => end,
+        end = own.listen() => end,
+        () = send(out, messages) => Ok(End::Lost),
+    };
+    // Lines end as usual again for what is said below.
+    drop(raw);
+    if !matches!(end, Ok(End::Exited { .. })) && session.console.is_terminal() {
+        session.console.bytes(RESTORE)?;
+    }
+    match end? {
+        End::Exited { exit_code, signal } => Ok(ExitCode::from(status(exit_code, signal.as_deref()))),
+        End::Left => {
+            session.console.note(format!("Left; the terminal lives on. Come back with: {back}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        End::Lost => Err(Error::new(Code::PeerUnreachable, "the connection broke; the terminal lives on as long as the daemon there")
+            .hint(format!("Come back with: {back}"))),
+    }
+}
+
+fn status(exit_code: Option<i32>, signal: Option<&str>) -> u8 {
+    match (exit_code, signal.and_then(signal_number)) {
+        (Some(code), _) => u8::try_from(code & 0xff).unwrap_or(1),
+        (None, Some(number)) => 128 + number,
+        (None, None) => 1,
+    }
+}
+
+/// Shows what comes until the end.
+async fn show(session: &Session, mut news: SplitStream<Socket>) -> Result<End> {
+    while let Some(Ok(message)) = news.next().await {
+        let text = match message {
+            Message::Binary(bytes) => {
+                session.console.bytes(&bytes)?;
+                continue;
+            }
+            Message::Text(text) => text,
+            _ => continue,
+        };
+        match serde_json::from_str(&text).map_err(|cause| Error::internal("a strange control frame", cause))? {
+            TerminalReply::Exit { exit_code, signal } => return Ok(End::Exited { exit_code, signal }),
+            TerminalReply::Error { error } => return Err(error),
+            TerminalReply::Attached { .. } | TerminalReply::Resize { .. } => {}
+        }
+    }
+    Ok(End::Lost)
+}
+
+/// Sends what is to be sent. That it can't be is noticed where news are read, which may still tell how it ended.
+async fn send(mut out: SplitSink<Socket, Message>, mut messages: mpsc::Receiver<Message>) {
+    while let Some(message) = messages.recv().await {
+        if out.send(message).await.is_err() {
+            break;
+        }
+    }
+    std::future::pending().await
+}
+
+/// One's own terminal.
+struct Own<'a> {
+    session: &'a Session,
+    signals: Signals,
+    resizes: Resizes,
+    sender: mpsc::Sender<Message>,
+    /// Where somebody types.
+    escapes: Option<Escapes>,
+}
+
+impl Own<'_> {
+    /// Has sent what is typed, and what else happens here, until somebody wants to leave.
+    async fn listen(mut self) -> Result<End> {
+        let mut stdin = tokio::io::stdin();
+        let mut buffer = vec![0; INPUT];
+        let mut is_open = true;
+        loop {
+            let message = tokio::select! {
+                read = stdin.read(&mut buffer), if is_open => {
+                    // Input that can't be read ends.
+                    let length = read.unwrap_or(0);
+                    is_open = length > 0;
+                    match self.typed(&buffer[..length])? {
+                        Some(bytes) => Message::Binary(bytes),
+                        None => return Ok(End::Left),
+                    }
+                }
+                (cols, rows) = self.resizes.next() => {
+                    Message::text(serde_json::to_string(&TerminalRequest::Resize { cols, rows }).unwrap_or_default())
+                }
+                asked = self.signals.next() => match asked {
+                    Asked::Interrupt => Message::Binary(Bytes::from_static(INTERRUPT)),
+                    Asked::Terminate | Asked::HangUp => return Ok(End::Left),
+                },
+            };
+            // Nobody is left who could take it.
+            let _ = self.sender.send(message).await;
+        }
+    }
+
+    /// What is to be sent for what was typed; nothing where the user wants to leave. Nothing typed is the end of input.
+    fn typed(&mut self, bytes: &[u8]) -> Result<Option<Bytes>> {
+        if bytes.is_empty() {
+            return Ok(Some(Bytes::from_static(END)));
+        }
+        let Some(escapes) = &mut self.escapes else { return Ok(Some(Bytes::copy_from_slice(bytes))) };
+        let mut out = Vec::new();
+        for typed in escapes.take(bytes) {
+            match typed {
+                Typed::Bytes(bytes) => out.extend(bytes),
+                Typed::Leave => return Ok(None),
+                Typed::Help => self.session.console.error_bytes(HELP.as_bytes())?,
+            }
+        }
+        Ok(Some(out.into()))
+    }
+}

@@ -1,0 +1,187 @@
+//! `loopsy shell`, as people have it: in a terminal of their own.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use loopsy::api::terminal::TerminalList;
+use pty_process::{Pty, Size};
+use rustix::termios::{LocalModes, tcgetattr};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::{PATIENCE, open};
+use crate::support::node::{Node, Pair};
+use crate::support::process::Process;
+use crate::support::program::Program;
+
+/// Somebody who sits at a terminal in which the program runs.
+struct Seat {
+    pty: Pty,
+    child: tokio::process::Child,
+    screen: vt100::Parser,
+}
+
+impl Seat {
+    fn take(program: &Program, args: &[&str]) -> Self {
+        let (pty, pts) = pty_process::open().unwrap();
+        pty.resize(Size::new(24, 80)).unwrap();
+        let plain = program.command(args);
+        let mut command = pty_process::Command::new(plain.get_program()).args(plain.get_args()).kill_on_drop(true);
+        for (name, value) in plain.get_envs() {
+            command = match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let child = command.spawn(pts).unwrap();
+        Self { pty, child, screen: vt100::Parser::new(24, 80, 0) }
+    }
+    fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+    /// Reads until something is on the screen.
+    async fn until(&mut self, what: &str) {
+        let mut buffer = [0; 4096];
+        let reading = async {
+            while !self.text().contains(what) {
+                let count = self.pty.read(&mut buffer).await.unwrap_or(0);
+                assert!(count > 0, "it ended before {what:?}: {}", self.screen.screen().contents());
+                self.screen.process(&buffer[..count]);
+            }
+        };
+        let found = timeout(PATIENCE, reading).await.is_ok();
+        assert!(found, "waited in vain for {what:?}: {}", self.text());
+    }
+    async fn types(&mut self, text: &str) {
+        self.pty.write_all(text.as_bytes()).await.unwrap();
+    }
+    /// Reads until the program has ended; answers how.
+    async fn end(&mut self) -> ExitStatus {
+        let mut buffer = [0; 4096];
+        let reading = async {
+            while let Ok(count @ 1..) = self.pty.read(&mut buffer).await {
+                self.screen.process(&buffer[..count]);
+            }
+        };
+        timeout(PATIENCE, reading).await.expect("it ends");
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap()
+    }
+    /// Whether lines are read and shown as usual.
+    fn is_usual(&self) -> bool {
+        let modes = tcgetattr(&self.pty).unwrap().local_modes;
+        modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+    }
+}
+
+/// What `--attach` is to be given, as it was said.
+fn way_back(text: &str) -> String {
+    let (_, rest) = text.split_once("--attach ").expect("it says how to come back");
+    rest.chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_on_a_peer_is_as_if_one_sat_there() {
+    let pair = Pair::start();
+    let mut seat = Seat::take(&pair.leo.program, &["shell", "--env", "PS1=ready-", "kai", "bash", "--norc", "-i"]);
+    seat.until("ready-").await;
+    assert!(!seat.is_usual());
+    seat.types("stty size\r").await;
+    seat.until("24 80").await;
+    seat.pty.resize(Size::new(30, 70)).unwrap();
+    seat.types("clear; while [ \"$(stty size)\" != '30 70' ]; do sleep 0.01; done; stty size\r").await;
+    seat.until("30 70\nready-").await;
+    // An interrupt is the program's there.
+    seat.types("echo $((30+3)) sleeps; sleep 1000\r").await;
+    seat.until("33 sleeps").await;
+    seat.types("\u{3}").await;
+    seat.types("echo $((6*7)) is on the screen\r").await;
+    seat.until("42 is on the screen").await;
+    seat.types("~?").await;
+    seat.until("~~  type a tilde").await;
+    seat.types("\rclear; echo ~~~~ | wc -c; exit 7\r").await;
+    assert_eq!(seat.end().await.code(), Some(7), "{}", seat.text());
+    assert!(seat.is_usual());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_is_told_how_to_come_back_and_finds_all_as_it_was() {
+    let pair = Pair::start();
+    let args = ["shell", "--env", "PS1=ready-", "--name", "work", "kai", "bash", "--norc", "-i"];
+    let mut seat = Seat::take(&pair.leo.program, &args);
+    seat.until("ready-").await;
+    seat.types("echo $((6*7)) is the answer\r").await;
+    seat.until("42 is the answer").await;
+    seat.types("\r~.").await;
+    assert_eq!(seat.end().await.code(), Some(0));
+    assert!(seat.is_usual());
+    let listed: Value = serde_json::from_str(&pair.leo.program.ok(&["shell", "kai", "--list", "--json"])).unwrap();
+    assert_eq!((&listed["terminals"][0]["name"], &listed["terminals"][0]["status"]), (&json!("work"), &json!("running")));
+    let id = way_back(&seat.text());
+    assert!(pair.leo.program.ok(&["shell", "--list", "kai"]).contains(&id));
+    let mut again = Seat::take(&pair.leo.program, &["shell", "kai", "--attach", &id]);
+    again.until("42 is the answer").await;
+    again.types("exit 3\r").await;
+    assert_eq!(again.end().await.code(), Some(3));
+    pair.leo.program.fails(&["shell", "kai", "--attach", "nothing"], 1);
+    pair.leo.program.ok(&["shell", "kai", "--end", "work"]);
+    assert!(pair.leo.program.ok(&["shell", "kai", "--list"]).is_empty());
+    assert!(pair.leo.program.fails(&["shell", "nobody"], 4).contains("nobody"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_terminal_is_as_before_after_every_way_out() {
+    let mut pair = Pair::start();
+    let args = ["shell", "kai", "sh", "-c", "printf 'up\\033[?1049h\\033[?2004h\\033[?1000hother'; read a"];
+    for signal in ["TERM", "HUP"] {
+        let mut seat = Seat::take(&pair.leo.program, &args);
+        seat.until("other").await;
+        Process::of(seat.child.id().unwrap()).unwrap().signal(signal);
+        assert_eq!(seat.end().await.code(), Some(0), "{signal}");
+        let screen = seat.screen.screen();
+        assert!(seat.is_usual() && !screen.alternate_screen() && !screen.bracketed_paste(), "{signal}");
+        assert!(seat.text().contains("--attach"), "{}", seat.text());
+    }
+    let mut seat = Seat::take(&pair.leo.program, &args);
+    seat.until("other").await;
+    pair.kai.kill();
+    assert_eq!(seat.end().await.code(), Some(4));
+    assert!(seat.is_usual() && seat.text().contains("The connection broke") && seat.text().contains("--attach"), "{}", seat.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_terminal_of_one_s_own_it_works_all_the_same() {
+    let pair = Pair::start();
+    let leo = &pair.leo.program;
+    let out = leo.piped(&["shell", "kai", "sh", "-c", "stty size; cat; exit 5"], b"hello\n");
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.code() == Some(5) && text.starts_with("24 80") && text.ends_with("hello\r\n"), "{out:?}");
+    assert_eq!(leo.run(&["shell", "kai", "sh", "-c", "kill -9 $$"]).code, 137);
+    assert!(leo.run(&["shell", ".", "sh", "-c", "echo $TERM on $((6*7))"]).out.contains("xterm-256color on 42"));
+    leo.fails(&["shell", "kai", "no-such-program"], 1);
+    leo.fails(&["shell", "kai", "rm", "x"], 5);
+    leo.fails(&["shell"], 2);
+    leo.fails(&["shell", "kai", "--list", "ls"], 2);
+    leo.fails(&["shell", "--env", "x", "kai"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_at_one_terminal_share_it() {
+    let node = Node::start("kai", json!({}));
+    let terminal = open(&node.link(), "bash", &["--norc", "-i"]).await;
+    let mut seats: Vec<Seat> = (0..3).map(|_| Seat::take(&node.program, &["shell", "--attach", &terminal.terminal_id])).collect();
+    let all_there = async {
+        while node.link().call(&TerminalList {}).await.unwrap().terminals[0].clients < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), all_there).await.unwrap();
+    seats[0].types("echo $((1+1)) of us\r").await;
+    for seat in &mut seats {
+        seat.until("2 of us").await;
+    }
+    seats[1].types("exit\r").await;
+    for mut seat in seats {
+        assert_eq!(seat.end().await.code(), Some(0));
+    }
+}
