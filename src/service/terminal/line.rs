@@ -42,6 +42,8 @@ struct State {
     bytes: usize,
     /// Whether the client has missed something and is to be shown a picture.
     is_behind: bool,
+    /// Whether the client has taken all and waits for more.
+    is_waiting: bool,
     is_gone: bool,
     is_over: bool,
 }
@@ -101,15 +103,18 @@ impl Line {
         lock(&self.state).is_behind
     }
 
-    /// Whether a client that has missed something has taken all that was on its way, and can be shown a picture.
+    /// Whether a client that has missed something has taken all that was on its way, and can be shown a picture. One that is
+    /// stuck has not, and keeps the program waiting once.
     pub(super) fn wants_picture(&self) -> bool {
         let state = lock(&self.state);
-        state.is_behind && state.news.is_empty()
+        state.is_behind && state.is_waiting && state.news.is_empty()
     }
 
     /// Shows a picture, after which it has missed nothing.
     pub(super) fn catch_up(&self, picture: &[u8]) {
-        lock(&self.state).is_behind = false;
+        let mut state = lock(&self.state);
+        (state.is_behind, state.is_waiting) = (false, false);
+        drop(state);
         self.show(picture);
     }
 
@@ -130,6 +135,7 @@ impl Line {
             let taken = {
                 let mut state = lock(&self.state);
                 let taken = state.news.pop_front();
+                state.is_waiting = taken.is_none();
                 if let Some(News::Shown(bytes)) = &taken {
                     state.bytes -= bytes.len().min(state.bytes);
                 }
@@ -138,8 +144,8 @@ impl Line {
                 }
                 taken
             };
+            self.moved.notify_one();
             if taken.is_some() {
-                self.moved.notify_one();
                 return taken;
             }
             self.ready.notified().await;
@@ -149,6 +155,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn line() -> Line {
@@ -181,6 +189,8 @@ mod tests {
         line.show(b"missed");
         assert!(!line.is_full() && !line.wants_picture());
         assert!(matches!(line.next().await, Some(News::Resized(_))));
+        assert!(!line.wants_picture(), "it may be stuck with what it has taken");
+        assert!(line.next().now_or_never().is_none());
         assert!(line.wants_picture());
         line.catch_up(b"picture");
         line.show(b"more");
