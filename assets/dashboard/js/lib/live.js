@@ -29,7 +29,7 @@ export function start() {
   live = stream("/live", {
     daemon: null,
     onState: (state) => set({ live: state }),
-    onEvent: ({ daemon, event }) => hear(daemon, event),
+    onEvent: ({ daemon, event, transfers }) => (transfers ? take(daemon, transfers) : hear(daemon, event)),
   });
 }
 
@@ -46,6 +46,10 @@ export const retry = start;
 /** Reads anew which daemons there are. */
 export async function loadMe() {
   set({ me: await own("GET", "/me") });
+}
+
+function take(daemon, transfers) {
+  set({ transfers: { ...get().transfers, [daemon]: transfers } });
 }
 
 function hear(daemon, notice) {

@@ -24,7 +24,7 @@ export async function begin() {
 
 function end() {
   stop();
-  set({ phase: "login", me: null, events: [] });
+  set({ phase: "login", me: null, events: [], transfers: {} });
 }
 
 /** Takes the one-time link out of the address bar, so that it stays in no history. Returns it, or null. */

@@ -4,8 +4,8 @@ import { useLayoutEffect, useReducer, useRef } from "./ui.js";
 
 /**
  * `phase`: `starting`, `login` or `ready`. `me`: the dashboard's word about itself and its daemons. `live`: how the stream of
- * events stands. `events`: the newest notices, newest first, each `{daemon, event}`. `toasts`, `questions`: what is shown above
- * the views.
+ * events stands. `events`: the newest notices, newest first, each `{daemon, event}`. `transfers`: by daemon, those
+ * that are under way. `toasts`, `questions`: what is shown above the views.
  */
 const state = {
   phase: "starting",
@@ -13,6 +13,7 @@ const state = {
   me: null,
   live: { state: "connecting" },
   events: [],
+  transfers: {},
   toasts: [],
   questions: [],
 };

@@ -1,6 +1,6 @@
-// Whether anybody looks: streams rest while the page has been hidden for a while.
+// Whether anybody looks: a hidden tab's streams rest, since a browser has few connections for all tabs together.
 
-const PATIENCE = 30_000;
+const PATIENCE = 2000;
 const listeners = new Set();
 let isResting = false;
 let timer;
@@ -17,7 +17,7 @@ function rest(value) {
   for (const listener of [...listeners]) listener(value);
 }
 
-/** Whether the page has been hidden for half a minute. */
+/** Whether the page is hidden, and not for a moment only. */
 export function resting() {
   return isResting;
 }

@@ -3,35 +3,17 @@
 import { Progress, Text } from "../../components/basics.js";
 import { Icon } from "../../components/icons.js";
 import { bytes, duration, rate } from "../../lib/format.js";
-import { define, useResources } from "../../lib/resources.js";
-import { stream } from "../../lib/sse.js";
-import { html, useEffect, useState } from "../../lib/ui.js";
+import { useStore } from "../../lib/store.js";
+import { html } from "../../lib/ui.js";
 
-/** Daemons whose transfers are streamed; a browser has few connections. Those of others are read when something happens. */
-const STREAMED = 2;
 /** Most that are listed. */
 const LISTED = 50;
 
-define("transfers", { path: "/transfers", on: ["transfer"] });
-
-/** All transfers of the daemons of this machine, as they go: `{daemon, transferId, direction, path, …}`. */
+/** All transfers of the daemons of this machine that run, as they go: `{daemon, transferId, direction, path, …}`. */
 export function useTransfers(daemons) {
-  const running = daemons.filter((daemon) => daemon.status === "running").map((daemon) => daemon.name);
-  const streamed = running.slice(0, STREAMED);
-  const [now, setNow] = useState({});
-  const read = useResources(running.length > STREAMED ? "transfers" : null);
-  useEffect(() => {
-    const streams = streamed.map((daemon) => stream("/transfers-watch", {
-      daemon,
-      onEvent: (event) => setNow((before) => ({ ...before, [daemon]: event.transfers })),
-      onState: ({ state }) => state === "failed" && setNow((before) => ({ ...before, [daemon]: [] })),
-    }));
-    return () => streams.forEach((one) => one.close());
-  }, [streamed.join(" ")]);
-  return running.flatMap((daemon) => {
-    const list = streamed.includes(daemon) ? now[daemon] : read.find((entry) => entry.daemon === daemon)?.data?.transfers;
-    return (list ?? []).map((transfer) => ({ ...transfer, daemon }));
-  });
+  const known = useStore((state) => state.transfers);
+  const running = daemons.filter((daemon) => daemon.status === "running");
+  return running.flatMap(({ name }) => (known[name] ?? []).map((transfer) => ({ ...transfer, daemon: name })));
 }
 
 /** Those that go on; nothing where there are none. */
