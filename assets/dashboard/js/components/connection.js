@@ -1,7 +1,9 @@
 // Whether what is shown is still so: a line above the view while the connection is gone.
 
 import { retry } from "../lib/live.js";
-import { useStore } from "../lib/store.js";
+import { visible } from "../lib/format.js";
+import { useRoute } from "../lib/router.js";
+import { daemonNamed, useStore } from "../lib/store.js";
 import { html, useEffect, useState } from "../lib/ui.js";
 import { Countdown, Dot } from "./basics.js";
 import { Icon } from "./icons.js";
@@ -26,8 +28,18 @@ export function Connection() {
 export function ConnectionDot() {
   const state = useStore((all) => all.live.state);
   const isLost = useLost();
-  const [kind, word] = isLost ? ["bad", "Connection lost"] : state === "paused" ? ["", "Paused"] : state === "open" ? ["ok", "Live"] : ["warn", "Connecting"];
-  return html`<span class="status" data-testid="connection" data-state=${isLost ? "lost" : state}><${Dot} kind=${kind} />${word}</span>`;
+  const { query } = useRoute();
+  const stopped = useStore(() => stoppedName(query.daemon || "main"));
+  const [kind, word] = isLost ? ["bad", "Connection lost"] : state === "open" && stopped ? ["warn", `${visible(stopped)} is stopped`] : WORDS[state] ?? ["warn", "Connecting"];
+  return html`<span class="status connection-word" data-testid="connection" data-state=${isLost ? "lost" : state}><${Dot} kind=${kind} /><bdi class="ellipsis" title=${word}>${word}</bdi></span>`;
+}
+
+const WORDS = { paused: ["", "Paused"], open: ["ok", "Live"] };
+
+/** What the daemon that is looked at is called, where it does not run. */
+function stoppedName(name) {
+  const daemon = daemonNamed(name);
+  return daemon?.status === "stopped" ? daemon.label : undefined;
 }
 
 function useLost() {

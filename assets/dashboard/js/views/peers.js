@@ -40,7 +40,7 @@ export default function Peers() {
       <div class="row peers-ways"><button type="button" class="btn" onClick=${() => setAdding(true)} aria-label="Add by address">Add<span class="hide-phone"> by address</span></button>
       <button type="button" class="btn primary" onClick=${() => pair()}><${Icon} name="plus" />Pair</button></div>
     </header>
-    ${error && html`<${ErrorLine} error=${error} onRetry=${reload} />`}
+    ${error && status !== "stopped" && html`<${ErrorLine} error=${error} onRetry=${reload} />`}
     ${status === "stopped" ? html`<div class="panel"><${NotRunning} daemon=${daemon} /></div>` : html`
     <div class=${cx("split", chosen && "has-choice")}>
       <section class="panel fill-box split-main" aria-label="Machines">${list({ data, loading, rows, filter, at, chosen, pair })}</section>

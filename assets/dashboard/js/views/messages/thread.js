@@ -14,17 +14,24 @@ import { EVERYBODY, threadTitle } from "./threads.js";
 /** Letters that are drawn, and how many more at a time. */
 const DRAWN = 60;
 
+/** Letters that are acknowledged at once. */
+const AT_ONCE = 8;
+
 /** @param {{thread: object, daemon: string, mail: object, back: string}} props */
 export function Thread({ thread, daemon, mail, back }) {
   const { key, letters } = thread;
   const [drawn, setDrawn] = useState(DRAWN);
   const [answered, setAnswered] = useState(null);
+  const [isBusy, setBusy] = useState(false);
   const box = useRef();
   const byId = useMemo(() => new Map(letters.map((row) => [row.id, row])), [letters]);
   const acknowledge = async (rows) => {
-    const done = await acknowledgeAll(rows, daemon, mail);
-    if (rows.length === 1) document.getElementById(letterId(rows[0]))?.focus();
-    else if (done) toast(`${count(done)} acknowledged`);
+    setBusy(true);
+    const { done, error } = await acknowledgeAll(rows, daemon, mail);
+    setBusy(false);
+    if (error) toastError(error);
+    else if (rows.length === 1) document.getElementById(letterId(rows[0]))?.focus();
+    else toast(`${count(done)} acknowledged`);
   };
   const shown = letters.slice(-drawn);
   useStickToEnd(box, letters.at(-1)?.id, shown[0]?.id);
@@ -34,7 +41,7 @@ export function Thread({ thread, daemon, mail, back }) {
     <header class="pane-head">
       <${IconButton} icon="back" label="Back to the threads" class="btn quiet icon-only pane-back" onClick=${() => { location.hash = back; }} />
       <h2><${Text}>${title}<//></h2>
-      ${unread.length > 1 && html`<button type="button" class="btn" onClick=${() => acknowledge(unread)} data-testid="message-ack-all">Acknowledge all ${count(unread.length)}</button>`}
+      ${unread.length > 1 && html`<button type="button" class="btn" disabled=${isBusy} aria-busy=${isBusy ? "true" : "false"} onClick=${() => acknowledge(unread)} data-testid="message-ack-all">${isBusy ? "Acknowledging" : "Acknowledge all"} ${count(unread.length)}</button>`}
       ${key !== EVERYBODY && html`<button type="button" class="btn quiet hide-phone" onClick=${() => go("peers", key)}>Machine</button>`}
     </header>
     <div class="letters" ref=${box} tabindex="0" role="log" aria-label=${`Messages with ${title}`} aria-live="polite">
@@ -47,18 +54,22 @@ export function Thread({ thread, daemon, mail, back }) {
   </section>`;
 }
 
-/** Acknowledges letters one after the other; answers how many. */
+/** Acknowledges letters, a few at once, until one fails; answers how many, and the failure. */
 async function acknowledgeAll(rows, daemon, mail) {
+  const left = [...rows];
   let done = 0;
-  for (const row of rows) {
-    try {
-      await call("POST", `/messages/${encodeURIComponent(row.id)}/ack`, { daemon });
-      mail.markAcknowledged(row.id);
-      done += 1;
-    } catch (error) {
-      toastError(error);
-      return done;
+  let error;
+  const work = async () => {
+    for (let row = left.shift(); row && !error; row = left.shift()) {
+      try {
+        await call("POST", `/messages/${encodeURIComponent(row.id)}/ack`, { daemon });
+        mail.markAcknowledged(row.id);
+        done += 1;
+      } catch (failure) {
+        error ??= failure;
+      }
     }
-  }
-  return done;
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return { done, error };
 }
