@@ -11,7 +11,7 @@ await play(async ({ page }) => {
   const dispatch = async (prompt, choose = async () => {}) => {
     await page.getByTestId("task-new").click();
     const form = page.getByTestId("task-form");
-    await form.getByLabel("What it is to do").fill(prompt);
+    await form.getByLabel("Prompt").fill(prompt);
     await choose(form);
     await page.getByTestId("task-dispatch").click();
     await page.getByTestId("task").waitFor();
@@ -89,7 +89,7 @@ await play(async ({ page }) => {
 
   // What can't be is told in a line.
   await page.getByTestId("task-new").click();
-  await page.getByLabel("What it is to do").fill("x");
+  await page.getByLabel("Prompt").fill("x");
   await page.getByLabel("Folder").fill("/nowhere/at/all");
   await page.getByTestId("task-dispatch").click();
   await page.getByTestId("task-form").getByRole("alert").waitFor();

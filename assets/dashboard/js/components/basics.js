@@ -1,6 +1,6 @@
 // The small things that all views are made of.
 
-import { ago, bytes, countdown, instant, visible } from "../lib/format.js";
+import { ago, bytes, countdown, duration, instant, visible } from "../lib/format.js";
 import { cx, html, useEffect, useReducer } from "../lib/ui.js";
 import { Icon } from "./icons.js";
 
@@ -62,6 +62,12 @@ export function Countdown({ until, onEnd }) {
     if (isOver) onEnd?.();
   }, [isOver]);
   return html`<time class="num" role="timer" aria-live="off" title=${instant(until)}>${countdown(until, now)}</time>`;
+}
+
+/** What is left until an instant that may be days away, in words that nobody takes for an age: `6 d 23 h left`. */
+export function TimeLeft({ until }) {
+  const left = until - useTick(until - Date.now() < 3_600_000 ? 1000 : 20_000);
+  return html`<time class="num" title=${`Until ${instant(until)}`}>${duration(Math.max(1, Math.ceil(left / 1000)) * 1000)} left</time>`;
 }
 
 const ticks = new Map();

@@ -49,7 +49,7 @@ const TYPES = {
     bad: ["revoked"],
   },
   config: { view: "activity", say: ({ subject }) => `setting ${subject} changed`, bad: [] },
-  terminal: { view: "terminal", say: ({ action, subject }) => `terminal ${short(subject)} ${action}`, bad: [] },
+  terminal: { view: "terminal", say: ({ action, subject }, commands) => `terminal ${commands?.get(subject) ?? short(subject)} ${action}`, bad: [] },
   daemon: { view: "overview", say: ({ action, subject }) => `daemon ${subject} ${action}`, bad: ["stopped"] },
 };
 
@@ -64,12 +64,12 @@ function size(details) {
 }
 
 /**
- * A notice in words, with the address of what shows more.
+ * A notice in words, with the address of what shows more. `commands`: of terminals that are known, by their ids.
  * @returns {{text: string, link: string, isBad: boolean}}
  */
-export function describe(notice, daemon = "main") {
+export function describe(notice, daemon = "main", commands) {
   const type = TYPES[notice.type];
-  const said = type?.say(notice) ?? `${notice.type} ${notice.action} ${notice.subject}`;
+  const said = type?.say(notice, commands) ?? `${notice.type} ${notice.action} ${notice.subject}`;
   const failed = notice.type === "job" && notice.action === "ended" && notice.details?.exitCode !== 0;
   const at = { daemon: daemon === "main" ? "" : daemon };
   const rest = notice.type === "task" ? notice.subject : "";

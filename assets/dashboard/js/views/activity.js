@@ -15,7 +15,7 @@ import { useLog } from "./activity/log.js";
 
 await loadStyle("/css/activity.css");
 
-/** The view: `#/activity?daemon=…&caller=…&denied=1&reads=0`. */
+/** The view: `#/activity?daemon=…&caller=…&denied=1&reads=1`. */
 export default function Activity() {
   const { query } = useRoute();
   const daemon = query.daemon ?? "main";
@@ -37,14 +37,14 @@ export default function Activity() {
         ${[...new Set([...callers, ...(query.caller ? [query.caller] : [])])].map((caller) => html`<option key=${caller} value=${caller}>${visible(caller)}</option>`)}
       </select></label>
       <${Check} label="Denied only" checked=${query.denied === "1"} onChange=${(isOn) => change({ denied: isOn ? "1" : "" })} />
-      <${Check} label="Hide reads" checked=${query.reads === "0"} onChange=${(isOn) => change({ reads: isOn ? "0" : "" })} />
+      <${Check} label="Hide reads" checked=${query.reads !== "1"} onChange=${(isOn) => change({ reads: isOn ? "" : "1" })} />
       <button type="button" class="btn" aria-pressed=${isPaused ? "true" : "false"} onClick=${() => pause(!isPaused)}>${isPaused ? "Go on" : "Pause"}</button>
     </header>
     ${error && status !== "stopped" && html`<${ErrorLine} error=${error} onRetry=${retry} />`}
     ${status === "stopped" ? html`<div class="panel"><${NotRunning} daemon=${daemon} /></div>` : html`
     <div class=${cx("split", chosen && "has-choice")}>
       <section class="panel fill-box split-main" aria-label="Requests">
-        ${body({ lines, shown, state, chosen, setChosen })}
+        ${body({ lines, shown, state, chosen, setChosen, hidesReads: query.reads !== "1" })}
         <p class="activity-foot dim small num" data-testid="activity-count">${count(shown.length)} of ${count(lines.length)}${isPaused ? ", paused" : ""}</p>
       </section>
       ${chosen && html`<${Details} line=${chosen} onClose=${() => setChosen(null)} />`}
@@ -52,16 +52,16 @@ export default function Activity() {
   </div>`;
 }
 
-function body({ lines, shown, state, chosen, setChosen }) {
+function body({ lines, shown, state, chosen, setChosen, hidesReads }) {
   if (lines.length === 0) return state === "open" ? html`<${Empty} icon="activity" title="Nothing was asked yet">Requests of people, agents and peers show up here as they come.<//>` : html`<${Loading} />`;
-  if (shown.length === 0) return html`<${Empty} icon="search" title="No request matches" />`;
+  if (shown.length === 0) return html`<${Empty} icon="search" title="No request matches">${hidesReads && "Requests that only read are left out."}<//>`;
   return html`<${Lines} lines=${shown} chosen=${chosen} onChoose=${setChosen} />`;
 }
 
-/** Lines that match: all words of the filter somewhere in them, the caller, only those denied, none that only read. */
+/** Lines that match: all words of the filter somewhere in them, the caller, only those denied, none that only read unless `reads` is set. */
 function sift(lines, filter, { caller, denied, reads }) {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0 && !caller && !denied && !reads) return lines;
+  if (words.length === 0 && !caller && !denied && reads) return lines;
   return lines.filter((line) => (!caller || line.caller === caller) && (!denied || line.isDenied)
-    && (!reads || line.method !== "GET" || line.isDenied) && words.every((word) => line.text.includes(word)));
+    && (reads || line.method !== "GET" || line.isDenied) && words.every((word) => line.text.includes(word)));
 }

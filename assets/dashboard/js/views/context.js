@@ -1,12 +1,13 @@
 // The shared store: its keys, live; an entry beside them to read, edit, make and remove.
 
-import { Countdown, Empty, ErrorLine, Loading, Text, TimeAgo } from "../components/basics.js";
-import { Search } from "../components/field.js";
+import { Empty, ErrorLine, Loading, Text, TimeAgo, TimeLeft } from "../components/basics.js";
+import { Check, Search } from "../components/field.js";
 import { Icon } from "../components/icons.js";
 import { ScopePicker, scopeName, scopeQuery, useNodeNames, useScope, useStopped } from "../components/scope.js";
 import { NotRunning } from "../components/screens.js";
 import { VirtualList } from "../components/virtual-list.js";
 import { count } from "../lib/format.js";
+import { isOwnKey } from "../lib/own-keys.js";
 import { usePhone } from "../lib/media.js";
 import { go, href, useRoute } from "../lib/router.js";
 import { loadStyle } from "../lib/style.js";
@@ -30,11 +31,14 @@ export default function Context() {
   const hear = useCallback((change) => {
     if (change.entry?.key === latest.current) setNews(change);
   }, []);
-  const { shown, more, reload } = useEntries(scope, prefix, hear);
+  const { shown: all, more, reload } = useEntries(scope, prefix, hear);
+  const hasOwn = query.own === "1" || isOwnKey(prefix);
+  const shown = useMemo(() => (hasOwn ? all : { ...all, rows: all.rows.filter(({ key }) => !isOwnKey(key)) }), [all, hasOwn]);
   const nameOf = useNodeNames(scope.daemon);
   const isNew = query.new === "1";
   const isDown = useStopped(scope) && !selected && !isNew;
-  const place = (key, changes) => href("context", key, { ...scopeQuery(scope), prefix, ...changes });
+  const place = (key, changes) => href("context", key, { ...scopeQuery(scope), prefix, own: query.own, ...changes });
+  const narrow = (changes) => go("context", "", { ...scopeQuery(scope), prefix, own: query.own, ...changes }, { replace: true });
   const open = (key) => {
     location.hash = place(key);
   };
@@ -46,8 +50,11 @@ export default function Context() {
     </header>
     ${isDown ? html`<div class="panel"><${NotRunning} daemon=${scope.daemon} /></div>` : html`<div class="panes">
       <section class="pane pane-list" aria-label="Keys">
-        <div class="pane-tools"><${PrefixSearch} prefix=${prefix} onSearch=${(value) => go("context", "", { ...scopeQuery(scope), prefix: value }, { replace: true })} /></div>
-        <${Found} shown=${shown} prefix=${prefix} machine=${scopeName(scope)} />
+        <div class="pane-tools"><${PrefixSearch} prefix=${prefix} onSearch=${(value) => narrow({ prefix: value })} /></div>
+        <div class="pane-note row">
+          <${Found} shown=${shown} prefix=${prefix} machine=${scopeName(scope)} />
+          <${Check} label="Loopsy's own" checked=${hasOwn} disabled=${isOwnKey(prefix)} onChange=${(isOn) => narrow({ own: isOn ? "1" : "" })} data-testid="context-own" />
+        </div>
         <${ErrorLine} error=${shown.error} onRetry=${reload} />
         <${Keys} ...${{ shown, more, selected, prefix, place }} />
       </section>
@@ -86,20 +93,24 @@ function Found({ shown, prefix, machine }) {
   const isKnown = rows.length > 0 || isComplete;
   const number = `${count(rows.length)}${isComplete ? "" : "+"} ${rows.length === 1 ? "key" : "keys"}`;
   const isLost = isKnown && ["waiting", "failed"].includes(live.state);
-  return html`<p class="pane-note dim" role="status">${isKnown ? `${number} on ${machine}${prefix ? " begin so" : ""}` : "\u00a0"}
+  return html`<p class="dim grow" role="status">${isKnown ? `${number} on ${machine}${prefix ? " with this prefix" : ""}` : "\u00a0"}
     ${isLost && html` <span class="warn-text">· not live${live.state === "waiting" ? ", trying again" : ""}</span>`}</p>`;
 }
 
 function Keys({ shown, more, selected, prefix, place }) {
-  const { rows, isLoading, isComplete, error } = shown;
+  const { rows, isLoading, isComplete, error, live } = shown;
   const isPhone = usePhone();
   const isThere = rows.length > 0;
+  const isShort = rows.length < 100 && !isComplete && !isLoading && !error;
+  useEffect(() => {
+    if (isShort) more();
+  }, [isShort, shown]);
   const at = useMemo(() => rows.findIndex((entry) => entry.key === selected), [selected, isThere]);
   if (rows.length === 0) {
-    if (isLoading) return html`<${Loading} />`;
-    if (error) return null;
+    if (isLoading && live.state !== "waiting") return html`<${Loading} />`;
+    if (isLoading || error) return null;
     return prefix
-      ? html`<${Empty} title="No key begins so">Keys are looked for by their beginning: <code>build/</code> finds <code>build/status</code>.<//>`
+      ? html`<${Empty} title="No key has this prefix">Keys are looked for by their beginning: <code>build/</code> finds <code>build/status</code>.<//>`
       : html`<${Empty} title="Nothing is stored here" icon="context">Make the first entry, or run <code>loopsy context set build/status green</code>.<//>`;
   }
   const range = (first, last) => {
@@ -112,6 +123,6 @@ function Keys({ shown, more, selected, prefix, place }) {
 function KeyRow({ entry, isOpen, place }) {
   return html`<div class=${cx("list-row", isOpen && "open")}>
     <a data-primary class="list-link" href=${place(entry.key)} aria-current=${isOpen ? "true" : undefined}><${Text} mono>${entry.key}<//></a>
-    <span class="list-aside dim">${entry.expiresAt ? html`<span title="Until it expires"><${Countdown} until=${entry.expiresAt} /></span>` : html`<${TimeAgo} ts=${entry.updatedAt} />`}</span>
+    <span class="list-aside dim">${entry.expiresAt ? html`<${TimeLeft} until=${entry.expiresAt} />` : html`<${TimeAgo} ts=${entry.updatedAt} />`}</span>
   </div>`;
 }

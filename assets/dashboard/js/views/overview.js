@@ -27,7 +27,7 @@ export default function Overview() {
           <${Machines} fleet=${fleet} />
           <${Transfers} transfers=${transfers} daemons=${daemons} />
         </div>
-        <${Events} isMany=${daemons.length > 1} />
+        <${Events} isMany=${daemons.length > 1} commands=${fleet.commands} />
       </div>`}
     ${daemons.length === 0 && html`<${Empty} title="There is no daemon on this machine"><p>Make one with <code>loopsy init</code> and <code>loopsy start</code>.</p><//>`}
   </div>`;

@@ -116,7 +116,7 @@ function List({ terminals, loading, error, place, machine, onEnd }) {
     { id: "state", label: "State", cell: (row) => html`<${Status} kind=${row.status === "running" ? "ok" : ""}>${row.status === "running" ? "Runs" : endOf(row)}<//>` },
     { id: "cwd", label: "Folder", hide: "tablet", cell: (row) => html`<${Text} mono class="dim">${row.cwd}<//>` },
     { id: "size", label: "Size", hide: "tablet", class: "num", cell: (row) => `${row.cols}×${row.rows}` },
-    { id: "clients", label: "Looked at by", hide: "phone", class: "num", cell: (row) => row.clients },
+    { id: "clients", label: "Viewers", hide: "phone", class: "num", cell: (row) => row.clients },
     { id: "used", label: "Used", hide: "phone", cell: (row) => html`<${TimeAgo} ts=${row.lastUsed} />` },
     { id: "end", label: "End", unseen: true, class: "num", cell: (row) => html`<${EndButton} row=${row} onEnd=${onEnd} />` },
   ];

@@ -63,7 +63,7 @@ export function EditEntry({ scope, entry, gone, nameOf, onDone }) {
     ${isOld && !gone && html`<p class="notice" role="status">It was written meanwhile by <${Text}>${nameOf(entry.fromNodeId)}<//>.
       <button type="button" class="btn small" onClick=${() => setTheirs(entry)}>Compare</button></p>`}
     <${Field} as="textarea" label="Value" class="grow mono-field" value=${text} onInput=${setText} dir="auto" spellcheck=${false} data-first />
-    <${Field} label="Lives for (seconds)" inputmode="decimal" value=${ttl} onInput=${setTtl} error=${secondsError(ttl)} hint="From now on; empty for no end." />
+    <${Field} label="Expires after (seconds)" inputmode="decimal" value=${ttl} onInput=${setTtl} error=${secondsError(ttl)} hint="From now on; empty for never." />
     <${ErrorLine} error=${error} />
     <div class="form-foot"><button type="button" class="btn" onClick=${() => onDone()}>Cancel</button>
       <button type="submit" class="btn primary" disabled=${isBusy} data-testid="context-save">${gone ? "Make it again" : "Save"}</button></div>

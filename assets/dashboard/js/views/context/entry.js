@@ -1,18 +1,16 @@
 // One entry of the store: its value, whose it is, how long it lives; edited and removed only as it was seen.
 
-import { Badge, Countdown, ErrorLine, IconButton, Loading, Text, TimeAgo, sentence } from "../../components/basics.js";
+import { Badge, ErrorLine, IconButton, Loading, Text, TimeAgo, TimeLeft, sentence } from "../../components/basics.js";
 import { ask } from "../../components/dialog.js";
 import { Choice } from "../../components/field.js";
 import { Menu } from "../../components/menu.js";
 import { attempt, toast } from "../../components/toast.js";
 import { call } from "../../lib/api.js";
 import { bytes, visible } from "../../lib/format.js";
+import { isOwnKey } from "../../lib/own-keys.js";
 import { html, useEffect, useMemo, useState } from "../../lib/ui.js";
 import { EditEntry } from "./edit-entry.js";
 import { entryPath } from "./entries.js";
-
-/** How keys begin that carry messages: nobody edits those by hand. */
-const RESERVED = /^(inbox|outbox|ack):/;
 
 /**
  * @param {{scope: object, entryKey: string, news: object|null, nameOf: (nodeId: string) => string, onLeave: () => void}} props
@@ -48,7 +46,7 @@ export function Entry({ scope, entryKey, news, nameOf, onLeave }) {
     }
   }, [news]);
   const remove = () => removeEntry(scope, entry).then((isRemoved) => isRemoved && onLeave());
-  const isReserved = RESERVED.test(entryKey);
+  const isReserved = isOwnKey(entryKey);
   const isOpen = entry && !isEditing && !gone;
   return html`<section class="pane" aria-label="Entry" data-testid="context-entry">
     <header class="pane-head">
@@ -83,7 +81,7 @@ function Facts({ entry, nameOf, isReserved }) {
   return html`<dl class="facts">
     <div><dt>Written</dt><dd><${TimeAgo} ts=${entry.updatedAt} /> by <${Text}>${nameOf(entry.fromNodeId)}<//></dd></div>
     <div><dt>Made</dt><dd><${TimeAgo} ts=${entry.createdAt} /></dd></div>
-    <div><dt>Lives</dt><dd>${entry.expiresAt ? html`<${Countdown} until=${entry.expiresAt} />` : "until it is removed"}</dd></div>
+    <div><dt>Expires</dt><dd>${entry.expiresAt ? html`<${TimeLeft} until=${entry.expiresAt} />` : "never"}</dd></div>
     <div><dt>Version</dt><dd class="num">${entry.version}</dd></div>
     ${isReserved && html`<div><dt>Kept by</dt><dd><${Badge} kind="info">messages<//> <span class="dim">so it can only be read here</span></dd></div>`}
   </dl>`;

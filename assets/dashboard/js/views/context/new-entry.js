@@ -36,7 +36,7 @@ export function NewEntry({ scope, prefix, onMade, onLeave }) {
     <form ref=${form} class="entry-form" onSubmit=${submit}>
       <${Field} label="Key" class="mono-field" value=${key} onInput=${setKey} maxlength="256" required data-first hint="1 to 256 characters, such as build/status." />
       <${Field} as="textarea" label="Value" class="grow mono-field" value=${text} onInput=${setText} dir="auto" spellcheck=${false} />
-      <${Field} label="Lives for (seconds)" inputmode="decimal" value=${ttl} onInput=${setTtl} error=${secondsError(ttl)} hint="Empty for no end." />
+      <${Field} label="Expires after (seconds)" inputmode="decimal" value=${ttl} onInput=${setTtl} error=${secondsError(ttl)} hint="Empty for never." />
       <${ErrorLine} error=${error} />
       <div class="form-foot"><button type="button" class="btn" onClick=${onLeave}>Cancel</button>
         <button type="submit" class="btn primary" disabled=${isBusy || key === ""} data-testid="context-create">Make it</button></div>

@@ -9,7 +9,7 @@ import { excerpt } from "./letter.js";
 import { EVERYBODY } from "./threads.js";
 
 /** Kinds of messages that people write. */
-const KINDS = [["chat", "Remark"], ["request", "Request"], ["response", "Response"]];
+const KINDS = [["chat", "Note"], ["request", "Request"], ["response", "Response"]];
 
 /** @param {{daemon: string, to: string, answered: object|null, onForget: () => void}} props `answered` is the row that is answered */
 export function Compose({ daemon, to, answered, onForget }) {

@@ -2,16 +2,18 @@
 
 import { Empty, Text } from "../../components/basics.js";
 import { clock, instant, plural, visible } from "../../lib/format.js";
-import { useStore } from "../../lib/store.js";
+import { isOwnKey } from "../../lib/own-keys.js";
+import { daemonNamed, useStore } from "../../lib/store.js";
 import { cx, html, useMemo } from "../../lib/ui.js";
 import { describe } from "../../lib/words.js";
 
 const LISTED = 60;
 
-/** The newest events of all daemons; `isMany`: whether it must be said which daemon's. */
-export function Events({ isMany }) {
+/** The newest events of all daemons; `isMany`: whether it must be said which daemon's; `commands`: of terminals, by their ids. */
+export function Events({ isMany, commands }) {
   const events = useStore((state) => state.events);
-  const rows = useMemo(() => gather(events).slice(0, LISTED), [events]);
+  const machine = useStore(() => daemonNamed("main")?.label);
+  const rows = useMemo(() => gather(events, machine, commands).slice(0, LISTED), [events, machine, commands]);
   return html`<section class="panel events" aria-labelledby="events-title" data-testid="events">
     <header class="panel-head"><h2 id="events-title">Recent events</h2><a class="btn small" href="#/activity">Activity</a></header>
     ${rows.length === 0 ? html`<${Empty} icon="activity" title="Nothing yet">What happens on your machines shows up here at once.<//>` : html`
@@ -29,15 +31,25 @@ function EventRow({ row: { event, daemon, more, said }, isMany }) {
   </li>`;
 }
 
-/** Runs of changes of the store become one row; copies of messages in the store, which old versions keep there, are left out. */
-function gather(events) {
+/** Runs of changes of the store become one row. */
+function gather(events, machine, commands) {
   const rows = [];
-  for (const { daemon, event } of events) {
+  for (const { daemon, event } of [...events].sort(byAge)) {
+    if (isNoise(event, machine)) continue;
     const isContext = event.type === "context";
-    if ((isContext && event.subject.startsWith("inbox:")) || (event.type === "peer" && event.action === "load")) continue;
     const last = rows.at(-1);
     if (isContext && last?.event.type === "context" && last.daemon === daemon && last.event.peer === event.peer) last.more += 1;
-    else rows.push({ key: `${daemon} ${event.id} ${event.ts}`, daemon, event, more: 0, said: describe(event, daemon) });
+    else rows.push({ key: `${daemon} ${event.id} ${event.ts}`, daemon, event, more: 0, said: describe(event, daemon, commands) });
   }
   return rows;
+}
+
+function byAge(one, other) {
+  return other.event.ts - one.event.ts || other.event.id - one.event.id;
+}
+
+/** What tells nobody anything: Loopsy's own keys, loads, and what daemons of this machine say about each other's health. */
+function isNoise({ type, action, subject }, machine) {
+  if (type === "context") return isOwnKey(subject);
+  return type === "peer" && (action === "load" || subject === machine || subject.startsWith(`${machine}/`));
 }

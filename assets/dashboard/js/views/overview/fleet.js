@@ -2,13 +2,13 @@
 
 import { call } from "../../lib/api.js";
 import { useResources } from "../../lib/resources.js";
-import { useEffect, useMemo, useState } from "../../lib/ui.js";
+import { useEffect, useMemo, useRef, useState } from "../../lib/ui.js";
 
 /** Peers that are asked at once for the tasks that this machine gave them. */
 const ASKED = 12;
 
 /**
- * @returns {{rows: object[], own: object[], peers: object[], approvals: object[], statuses: object[], loading: boolean, error?: Error}} `rows`: own daemons first, then
+ * @returns {{rows: object[], own: object[], peers: object[], approvals: object[], statuses: object[], commands: Map<string, string>, loading: boolean, error?: Error}} `rows`: own daemons first, then
  *   peers, each once: `{id, name, isOwn, daemon, status, load}` and what is known of either kind. `approvals`: what waits for an
  *   answer, here and, of tasks given to peers, there.
  */
@@ -29,6 +29,7 @@ export function useFleet(daemons) {
     peers: known,
     rows: [...own, ...known],
     approvals: [...here, ...there],
+    commands: useCommands(terminals),
     statuses: statuses.map(({ data }) => data).filter(Boolean),
     loading: peers.some((entry) => entry.loading),
     error: peers.find((entry) => entry.error && !entry.data)?.error,
@@ -43,6 +44,16 @@ function ownRow(daemon, status, tasks, terminals) {
     load: isRunning ? { jobs: status?.data?.jobs.active, tasks: working, terminals: running(terminals) } : undefined,
     warnings: [...(status?.data?.warnings ?? []), ...restart(status?.data)], since: status?.data && status.at - status.data.uptime, error: isRunning ? status?.error : undefined,
   };
+}
+
+/** The commands of terminals by their ids; of those that are gone too, as long as the view is there. */
+function useCommands(terminals) {
+  const known = useRef(new Map());
+  return useMemo(() => {
+    const listed = terminals.flatMap(({ data }) => data?.terminals ?? []);
+    known.current = new Map([...known.current, ...listed.map(({ terminalId, command }) => [terminalId, command])]);
+    return known.current;
+  }, [terminals.length, ...terminals.map(({ data }) => data)]);
 }
 
 function restart(status) {

@@ -49,7 +49,7 @@ function Choose({ pairing, daemon, machine }) {
   const [side, setSide] = useState(machine ? "type" : "show");
   return html`
     <${Choice} label="Where the code is shown" value=${side} onChange=${setSide} options=${[["show", "Show a code"], ["type", "Type a code"]]} />
-    ${side === "show" ? html`<p>This machine shows a code, good for five minutes. On the other one it is typed.</p>
+    ${side === "show" ? html`<p>This machine shows a code, good for five minutes. It is typed on the other machine: after <code>loopsy pair ${"<address>"}</code> there, or in its dashboard.</p>
       <div class="row end"><button type="button" class="btn primary" disabled=${pairing.isBusy} onClick=${() => pairing.start()}>Show a code</button></div>`
       : html`<${Connect} pairing=${pairing} daemon=${daemon} machine=${machine} />`}
     <${ErrorLine} error=${pairing.error} />
@@ -96,7 +96,7 @@ function Waiting({ pairing, daemon }) {
   if (!code) return html`<p>A pairing was begun elsewhere on this machine, and waits.</p>
     <div class="row end"><button type="button" class="btn danger" onClick=${() => pairing.start(true)}>End it and show a new code</button></div>`;
   return html`
-    <p>On the other machine choose <strong>Type a code</strong>, or run <code>loopsy pair</code> with the address of <bdi>${visible(label)}</bdi>${port && port !== 19532 ? ` and port ${port}` : ""}. Code:</p>
+    <p>On the <strong>other machine</strong> run <code>loopsy pair ${"<address>"}</code> with the address of <bdi>${visible(label)}</bdi>${port && port !== 19532 ? ` and port ${port}` : ""}, or choose <strong>Type a code</strong> in its dashboard. Code:</p>
     <p class="pair-digits" data-testid="pair-code" aria-label=${`Code ${code.inviteCode.split("").join(" ")}`}>${spaced(code.inviteCode)}</p>
     <p class="dim pair-left" role="status">Waiting, <${Countdown} until=${code.expiresAt} /> left.${pair?.attemptsLeft !== undefined && pair.attemptsLeft < 3 ? ` A wrong code was typed; ${pair.attemptsLeft} more and this one is void.` : ""}</p>
     <${ErrorLine} error=${pairing.error} />`;

@@ -43,7 +43,7 @@ export function Dispatch({ scope, onClose, onDone }) {
         <${DaemonPicker} value=${target.daemon} onChange=${(daemon) => setTarget({ daemon, peer: undefined })} />
         <${PeerPicker} daemon=${target.daemon} value=${target.peer ?? ""} onChange=${(peer) => setTarget({ ...target, peer: peer || undefined })} />
       </div>
-      <${Field} as="textarea" class="form-wide" label="What it is to do" rows="5" dir="auto" required data-first ...${field("prompt")} />
+      <${Field} as="textarea" class="form-wide" label="Prompt" rows="5" dir="auto" required data-first ...${field("prompt")} />
       <${Field} label="Agent" list="agents" placeholder="claude" ...${field("agent")} />
       <datalist id="agents">${AGENTS.map((agent) => html`<option key=${agent} value=${agent} />`)}</datalist>
       <${Field} label="Folder" class="mono-field" placeholder="~" hint="On that machine; its home folder unless given." ...${field("cwd")} />
@@ -53,7 +53,7 @@ export function Dispatch({ scope, onClose, onDone }) {
       <${Field} label="Model" placeholder="The agent's choice" ...${field("model")} />
       <${Field} label="Budget ($)" inputmode="decimal" placeholder="No limit" error=${problems.maxBudgetUsd} ...${field("maxBudgetUsd")} />
       <${Field} label="Time (minutes)" inputmode="decimal" placeholder="As configured" error=${problems.minutes} hint="0 for no limit." ...${field("minutes")} />
-      <${Field} class="form-wide" label="Name" maxlength="100" placeholder="The first line of what it is to do" ...${field("name")} />
+      <${Field} class="form-wide" label="Name" maxlength="100" placeholder="The first line of the prompt" ...${field("name")} />
     </div>
     <${ErrorLine} error=${error} />
   <//>`;

@@ -58,7 +58,7 @@ function EditInput({ approval, isBusy, onAllow, onLeave }) {
     setProblem(error);
     if (value) onAllow(value);
   };
-  return html`<form ref=${form} class="stack" onSubmit=${submit}>
+  return html`<form ref=${form} class="stack" onSubmit=${submit} onKeyDown=${(event) => event.key === "Escape" && onLeave()}>
     <${Field} as="textarea" label="Input" class="mono-field" rows="8" spellcheck=${false} value=${text} onInput=${setText} error=${problem}
       hint="The whole input, as JSON. Long texts are shown cut here: what you send takes their place." data-first data-testid="task-input" />
     <div class="form-foot"><button type="button" class="btn" onClick=${onLeave}>Back</button>
