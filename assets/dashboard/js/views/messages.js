@@ -6,9 +6,10 @@ import { peerName } from "../components/pickers.js";
 import { ScopePicker, scopeQuery, useScope, useStopped } from "../components/scope.js";
 import { NotRunning } from "../components/screens.js";
 import { VirtualList } from "../components/virtual-list.js";
-import { count, plural } from "../lib/format.js";
+import { count, plural, visible } from "../lib/format.js";
+import { daemonNamed } from "../lib/store.js";
 import { usePhone } from "../lib/media.js";
-import { useResource } from "../lib/resources.js";
+import { useResource, useResources } from "../lib/resources.js";
 import { href, useRoute } from "../lib/router.js";
 import { loadStyle } from "../lib/style.js";
 import { cx, html, useEffect, useMemo, useReducer, useState } from "../lib/ui.js";
@@ -34,6 +35,7 @@ export default function Messages() {
     <header class="view-head"><h1>Messages</h1><${ScopePicker} view="messages" scope=${{ daemon }} peers=${false} /></header>
     ${isDown ? html`<div class="panel"><${NotRunning} daemon=${daemon} /></div>` : html`<div class="panes">
       <section class="pane pane-list" aria-label="Threads">
+        <${Elsewhere} daemon=${daemon} />
         <${Threads} ...${{ threads, shown, selected, place, unread }} />
         <${ErrorLine} error=${shown.error} onRetry=${() => mail?.reload()} />
       </section>
@@ -42,6 +44,14 @@ export default function Messages() {
         : html`<section class="pane pane-none" aria-label="Thread"><${Empty} title="No thread is open" icon="messages">Choose a machine to read what it wrote, and to write to it.<//></section>`}
     </div>`}
   </div>`;
+}
+
+/** What is unread on the other daemons of this machine, which the navigation counts as well. */
+function Elsewhere({ daemon }) {
+  const others = useResources("status").filter((status) => status.daemon !== daemon && status.data?.messages?.unread > 0);
+  if (others.length === 0) return null;
+  return html`<ul class="pane-note">${others.map((other) => html`<li key=${other.daemon}>
+    <a href=${href("messages", "", scopeQuery({ daemon: other.daemon }))}>${count(other.data.messages.unread)} unread on <bdi>${visible(daemonNamed(other.daemon)?.label)}</bdi></a></li>`)}</ul>`;
 }
 
 function useMail(daemon) {

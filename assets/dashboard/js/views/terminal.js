@@ -64,7 +64,7 @@ export default function Terminals() {
     <${ErrorLine} error=${selected || isDown ? undefined : error} onRetry=${reload} />
     ${!selected && !isDown && html`<${List} ...${{ terminals, loading, error, place }} machine=${scopeName(scope)} onEnd=${(id) => end({ scope, id })} />`}
     ${attached.map((tab) => html`<${Screen} key=${`${tab.scope.daemon} ${tab.scope.peer} ${tab.id}`} ...${tab} isShown=${isTab(tab, scope, selected)}
-      terminal=${terminals.find((terminal) => isTab(tab, scope, terminal.terminalId))} onDetach=${() => leave(tab)} onEnd=${() => end(tab)}
+      terminal=${terminals.find((terminal) => isTab(tab, scope, terminal.terminalId))} onDetach=${() => leave(tab)} onEnd=${() => end(tab)} onNew=${() => setOpening(true)}
       onTitle=${(title) => {
         tab.title = title;
         setAttached([...kept]);
@@ -113,12 +113,12 @@ function List({ terminals, loading, error, place, machine, onEnd }) {
   }
   const columns = [
     { id: "title", label: "Terminal", cell: (row) => html`<a href=${place(row.terminalId)} data-testid="terminal-attach"><${Text}>${titleOf(row)}<//></a>` },
-    { id: "state", label: "State", cell: (row) => html`<${Status} kind=${row.status === "running" ? "ok" : ""}>${row.status === "running" ? "Runs" : endOf(row)}<//>` },
+    { id: "state", label: "State", class: "term-state", cell: (row) => html`<${Status} kind=${row.status === "running" ? "ok" : ""}>${row.status === "running" ? "Runs" : endOf(row)}<//>` },
     { id: "cwd", label: "Folder", hide: "tablet", cell: (row) => html`<${Text} mono class="dim">${row.cwd}<//>` },
-    { id: "size", label: "Size", hide: "tablet", class: "num", cell: (row) => `${row.cols}×${row.rows}` },
-    { id: "clients", label: "Viewers", hide: "phone", class: "num", cell: (row) => row.clients },
-    { id: "used", label: "Used", hide: "phone", cell: (row) => html`<${TimeAgo} ts=${row.lastUsed} />` },
-    { id: "end", label: "End", unseen: true, class: "num", cell: (row) => html`<${EndButton} row=${row} onEnd=${onEnd} />` },
+    { id: "size", label: "Size", hide: "tablet", class: "num term-number", cell: (row) => `${row.cols}×${row.rows}` },
+    { id: "clients", label: "Viewers", hide: "phone", class: "num term-number", cell: (row) => row.clients },
+    { id: "used", label: "Used", hide: "phone", class: "term-used", cell: (row) => html`<${TimeAgo} ts=${row.lastUsed} />` },
+    { id: "end", label: "End", unseen: true, class: "num term-end", cell: (row) => html`<${EndButton} row=${row} onEnd=${onEnd} />` },
   ];
   return html`<div class="panel"><${Table} columns=${columns} rows=${terminals} rowKey=${(row) => row.terminalId} caption=${`Terminals on ${machine}`} testid="terminal-list" /></div>`;
 }

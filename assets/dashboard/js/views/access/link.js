@@ -22,7 +22,7 @@ export function NewLink({ isLan }) {
   };
   const copy = () => navigator.clipboard.writeText(link.url).then(() => toast("Copied"), () => toast("The browser did not let it be copied", "bad"));
   return html`<div class="stack">
-    <p>${isLan ? "A link logs one browser in, for ten minutes and once. Point the phone's camera at its picture." : html`Only browsers on this machine reach this dashboard. For a phone: <code>loopsy dashboard --lan</code>`}</p>
+    <p>${isLan ? "A link logs one browser in, for ten minutes and once. Point the phone's camera at its picture." : html`Only browsers on this machine reach this dashboard. For a phone: <code class="nowrap">loopsy dashboard --lan</code>`}</p>
     ${link && !isOver && html`<div class="stack" data-testid="link">
       ${link.qr && html`<${QrCode} qr=${link.qr} />`}
       <code class="command break" data-testid="link-url">${link.url}</code>

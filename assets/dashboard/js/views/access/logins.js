@@ -39,7 +39,8 @@ function byUse(a, b) {
 
 function columns(end) {
   return [
-    { id: "who", label: "Browser", cell: (login) => html`<span class="row"><${Text} title=${login.userAgent}>${browserOf(login.userAgent)}<//>${login.current && html`<${Badge} kind="info">this one<//>`}</span>` },
+    { id: "who", label: "Browser", cell: (login) => html`<span class="row"><${Text} title=${login.userAgent}>${browserOf(login.userAgent)}<//>${login.current && html`<${Badge} kind="info">this one<//>`}</span>
+      <${Text} class="phone-only small dim mono">${login.from}<//>` },
     { id: "from", label: "From", hide: "phone", cell: (login) => html`<${Text} class="mono">${login.from}<//>` },
     { id: "created", label: "Logged in", hide: "phone", cell: (login) => html`<${TimeAgo} ts=${login.createdAt} />` },
     { id: "used", label: "Last used", cell: (login) => html`<${TimeAgo} ts=${login.lastUsed} />` },

@@ -51,7 +51,7 @@ export function Entry({ scope, entryKey, news, nameOf, onLeave }) {
   return html`<section class="pane" aria-label="Entry" data-testid="context-entry">
     <header class="pane-head">
       <${IconButton} icon="back" label="Back to the keys" class="btn quiet icon-only pane-back" onClick=${onLeave} />
-      <h2><${Text} mono>${entryKey}<//></h2>
+      <h2><${Text} mono class="entry-key">${entryKey}<//></h2>
       ${isOpen && !isReserved && html`<button type="button" class="btn" onClick=${() => setEditing(true)} data-testid="context-edit">Edit</button>
         <${Menu} icon="more" label="More" items=${[{ label: "Remove…", danger: true, onSelect: remove }]} />`}
     </header>

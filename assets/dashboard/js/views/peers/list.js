@@ -45,7 +45,7 @@ export function PeerList({ rows, at, chosen, onPair }) {
 function Name({ row: { peer, name, depth }, at, onPair, isChosen }) {
   return html`<span class=${depth ? "peer-name peer-session" : "peer-name"}>
     <span class="peer-words"><a data-primary class="ellipsis" href=${href("peers", peer.nodeId, at)} aria-current=${isChosen ? "true" : undefined}><${Text}>${name}<//></a>
-      <span class="phone-only small dim row"><${Text}>${place(peer)}<//>${peer.latencyMs !== undefined && html`<span class="nowrap">${millis(peer.latencyMs)}</span>`}</span></span>
+      <span class="phone-only small dim row"><span class="peer-place"><${Text}>${host(peer)}<//>:${peer.port}</span>${peer.latencyMs !== undefined && html`<span class="nowrap peer-latency">${millis(peer.latencyMs)}</span>`}</span></span>
     ${peer.unconfirmedUntil && html`<${Badge} kind="warn" title="It was paired and has not called yet">unconfirmed<//>`}
     ${!peer.trusted && !peer.unconfirmedUntil && html`<button type="button" class="btn small hide-phone" aria-label=${`Pair with ${name}`} onClick=${() => onPair(place(peer))}>Pair</button>`}
   </span>`;
@@ -58,6 +58,9 @@ function Certificate({ peer }) {
 
 /** Where a peer is, as it is typed. */
 export function place(peer) {
-  const host = peer.address.includes(":") ? `[${peer.address}]` : peer.address;
-  return `${host}:${peer.port}`;
+  return `${host(peer)}:${peer.port}`;
+}
+
+function host({ address }) {
+  return address.includes(":") ? `[${address}]` : address;
 }

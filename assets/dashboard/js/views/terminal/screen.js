@@ -13,9 +13,9 @@ const EXTRA = ["Esc", "Tab", "Left", "Up", "Down", "Right", "Ctrl+C", "|", "/", 
 const ARROWS = { Left: "←", Up: "↑", Down: "↓", Right: "→" };
 
 /**
- * @param {{scope: object, terminal?: object, id: string, isShown: boolean, onDetach: () => void, onEnd: () => void, onTitle: (title: string) => void}} props
+ * @param {{scope: object, terminal?: object, id: string, isShown: boolean, onDetach: () => void, onEnd: () => void, onNew: () => void, onTitle: (title: string) => void}} props
  */
-export function Screen({ scope, terminal, id, isShown, onDetach, onEnd, onTitle }) {
+export function Screen({ scope, terminal, id, isShown, onDetach, onEnd, onNew, onTitle }) {
   const [, redraw] = useReducer((number) => number + 1, 0);
   const box = useRef();
   const bar = useRef();
@@ -35,20 +35,23 @@ export function Screen({ scope, terminal, id, isShown, onDetach, onEnd, onTitle 
     if (matchMedia("(pointer: fine)").matches) session.current?.focus();
   }, [isShown, hasBegun]);
   const shown = session.current?.shown() ?? { state: "connecting" };
+  const hasEnded = ["exited", "failed"].includes(shown.state);
   useEffect(() => onTitle(shown.title ?? ""), [shown.title]);
   return html`<section class="term-pane" hidden=${!isShown} aria-label=${`Terminal ${shown.title || terminal?.name || ""}`} data-testid="terminal-screen" data-state=${shown.state}>
     <div class="terminal-bar" ref=${bar} role="toolbar" aria-label="Terminal">
       <${State} shown=${shown} />
       ${shown.isForeign && shown.state === "attached" && html`<button type="button" class="btn small" onClick=${() => session.current.fit()} title="Another window gave it this size">${shown.cols}×${shown.rows} · fit here</button>`}
-      <span class="dim small end hide-phone">Ctrl+F6 leaves the terminal</span>
+      <span class="dim small end hide-phone">${!hasEnded && "Ctrl+F6 leaves the terminal"}</span>
       <button type="button" class="btn small" onClick=${() => copy(session.current)} data-testid="terminal-copy">Copy</button>
-      <button type="button" class="btn small" onClick=${() => paste(session.current)} data-testid="terminal-paste">Paste</button>
-      <button type="button" class="btn small" onClick=${onDetach} data-testid="terminal-detach">Detach</button>
-      <${Looks} onEnd=${onEnd} hasEnded=${["exited", "failed"].includes(shown.state)} />
+      ${hasEnded ? html`<button type="button" class="btn small" onClick=${onNew}>New terminal</button>
+        <button type="button" class="btn small" onClick=${onEnd} data-testid="terminal-remove">Remove</button>`
+      : html`<button type="button" class="btn small" onClick=${() => paste(session.current)} data-testid="terminal-paste">Paste</button>
+        <button type="button" class="btn small" onClick=${onDetach} data-testid="terminal-detach">Detach</button>`}
+      <${Looks} onEnd=${hasEnded ? undefined : onEnd} />
     </div>
     <${Trouble} shown=${shown} onRetry=${() => session.current.retry()} />
     <div class=${cx("terminal-box", shown.isForeign && "foreign")} ref=${box} data-testid="terminal-box"></div>
-    <${ExtraKeys} session=${session} isControl=${shown.isControl} />
+    ${!hasEnded && html`<${ExtraKeys} session=${session} isControl=${shown.isControl} />`}
   </section>`;
 }
 
@@ -74,13 +77,13 @@ function Trouble({ shown, onRetry }) {
     <button type="button" class="btn small" onClick=${onRetry}>Try now</button></div>`;
 }
 
-function Looks({ onEnd, hasEnded }) {
+function Looks({ onEnd }) {
   const look = useLook();
   const items = [
     { label: "Larger letters", onSelect: () => setLook({ fontSize: look.fontSize + 1 }) },
     { label: "Smaller letters", onSelect: () => setLook({ fontSize: look.fontSize - 1 }) },
     { label: look.screenReader ? "Screen reader mode off" : "Screen reader mode on", onSelect: () => setLook({ screenReader: !look.screenReader }) },
-    { label: hasEnded ? "Remove" : "End…", danger: true, onSelect: onEnd },
+    ...(onEnd ? [{ label: "End…", danger: true, onSelect: onEnd }] : []),
   ];
   return html`<${Menu} icon="more" label="More" items=${items} />`;
 }
