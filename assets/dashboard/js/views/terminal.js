@@ -79,12 +79,13 @@ function isTab(tab, { daemon, peer }, id) {
 
 async function endTerminal({ scope, id }, known) {
   const question = { title: "End this terminal?", text: "Its program and all that it started are ended.", action: "End it", danger: true };
-  if (known?.status !== "exited" && !(await ask(question))) return false;
+  const hasExited = known?.status === "exited";
+  if (!hasExited && !(await ask(question))) return false;
   const ended = call("DELETE", `/terminals/${encodeURIComponent(id)}`, scope).catch((error) => {
     if (error.status !== 404) throw error;
     return true;
   });
-  return (await attempt(() => ended, "The terminal is ended")) !== undefined;
+  return (await attempt(() => ended, hasExited ? "The terminal is removed" : "The terminal is ended")) !== undefined;
 }
 
 /** What a terminal is called. */
