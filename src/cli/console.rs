@@ -102,10 +102,16 @@ impl Console {
     pub fn table(&self, headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
         self.bytes(table(headings, rows, self.out_is_terminal).as_bytes())
     }
-    /// Says on standard error what is going on, unless told to be quiet.
+    /// Says on standard error what is going on, unless told to be quiet. Control characters are shown, not obeyed.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
-            self.tell(&format!("{text}\n"));
+            self.tell(&(printable_lines(&text.to_string()) + "\n"));
+        }
+    }
+    /// The same for what matters less.
+    pub fn faint_note(&self, text: impl Display) {
+        if !self.quiet {
+            self.tell(&(paint(self.err_colour, Colour::Faint, &printable_lines(&text.to_string())) + "\n"));
         }
     }
     /// Puts a question on standard error, and leaves the cursor behind it.
@@ -133,14 +139,16 @@ impl Console {
     pub fn paint(&self, colour: Colour, text: &str) -> String {
         paint(self.colour, colour, text)
     }
-    /// The same for standard error.
-    pub fn paint_note(&self, colour: Colour, text: &str) -> String {
-        paint(self.err_colour, colour, text)
-    }
     fn tell(&self, text: &str) {
         // There is nobody to tell that standard error is gone.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// A text with its lines and tabs, and nothing else that a terminal would obey.
+fn printable_lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(printable).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn paint(wanted: bool, colour: Colour, text: &str) -> String {
@@ -179,6 +187,11 @@ mod tests {
         let aligned = table(&["name", "status"], &rows, true);
         assert_eq!(aligned.lines().next(), Some("NAME         STATUS"));
         assert!(aligned.contains("\nkai          online\n"), "{aligned}");
+    }
+    #[test]
+    fn a_note_keeps_its_lines_and_nothing_else_that_a_terminal_obeys() {
+        let hostile = "peer\x1b]52;c;eA==\x07 said\r\n\tthis\u{9b}2J\u{202e}";
+        assert_eq!(printable_lines(hostile), "peer\u{fffd}]52;c;eA==\u{fffd} said\u{fffd}\n\tthis\u{fffd}2J\u{fffd}");
     }
     #[test]
     fn colour_is_only_where_it_is_wanted() {

@@ -15,7 +15,7 @@ use crate::api::tasks::{Approval, Resolved, Task, TaskApprove, TaskDelete, TaskD
 use crate::base::text::printable;
 use crate::base::{Code, Result};
 use crate::cli::ask;
-use crate::cli::console::{Colour, Console};
+use crate::cli::console::Console;
 
 /// Exit status after Ctrl-C, as of every shell.
 const INTERRUPTED: u8 = 130;
@@ -113,7 +113,7 @@ impl<'a> Teller<'a> {
             match line {
                 Line::Words(text) => self.console.bytes(text.as_bytes())?,
                 Line::Note(text) => self.console.note(text),
-                Line::Faint(text) => self.console.note(self.console.paint_note(Colour::Faint, &text)),
+                Line::Faint(text) => self.console.faint_note(text),
                 Line::Warning(text) => self.console.warn(text),
             }
         }
