@@ -39,7 +39,12 @@ pub(super) struct Line {
 #[derive(Default)]
 struct State {
     news: VecDeque<News>,
+    /// Bytes that have not been passed on, what the client is taking right now included.
     bytes: usize,
+    /// Of these, what the client is taking right now.
+    taken: usize,
+    /// Bytes of the last picture, for which the program need not wait.
+    picture: usize,
     /// Whether the client has missed something and is to be shown a picture.
     is_behind: bool,
     /// Whether the client has taken all and waits for more.
@@ -60,9 +65,11 @@ impl Line {
             return;
         }
         state.bytes += bytes.len();
-        match state.news.back_mut() {
-            Some(News::Shown(piece)) if piece.len() + bytes.len() <= PIECE => piece.extend_from_slice(bytes),
-            _ => state.news.push_back(News::Shown(bytes.to_vec())),
+        for part in bytes.chunks(PIECE) {
+            match state.news.back_mut() {
+                Some(News::Shown(piece)) if piece.len() + part.len() <= PIECE => piece.extend_from_slice(part),
+                _ => state.news.push_back(News::Shown(part.to_vec())),
+            }
         }
         drop(state);
         self.ready.notify_one();
@@ -87,14 +94,15 @@ impl Line {
 
     /// Whether so much is on its way that the program has to wait.
     pub(super) fn is_full(&self) -> bool {
-        lock(&self.state).bytes > FULL
+        let state = lock(&self.state);
+        state.bytes > FULL + state.picture
     }
 
     /// Lets the client miss what it was too slow for.
     pub(super) fn leave_behind(&self) {
         let mut state = lock(&self.state);
         state.is_behind = true;
-        state.bytes = 0;
+        state.bytes = state.taken;
         state.news.retain(|news| !matches!(news, News::Shown(_)));
     }
 
@@ -114,6 +122,7 @@ impl Line {
     pub(super) fn catch_up(&self, picture: &[u8]) {
         let mut state = lock(&self.state);
         (state.is_behind, state.is_waiting) = (false, false);
+        state.picture = picture.len();
         drop(state);
         self.show(picture);
     }
@@ -132,24 +141,36 @@ impl Line {
     /// What comes next; nothing at the end. Can be dropped and called again without loss.
     pub(super) async fn next(&self) -> Option<News> {
         loop {
-            let taken = {
-                let mut state = lock(&self.state);
-                let taken = state.news.pop_front();
-                state.is_waiting = taken.is_none();
-                if let Some(News::Shown(bytes)) = &taken {
-                    state.bytes -= bytes.len().min(state.bytes);
-                }
-                if taken.is_none() && state.is_over {
-                    return None;
-                }
-                taken
-            };
+            let (taken, is_over) = self.take();
             self.moved.notify_one();
-            if taken.is_some() {
+            if taken.is_some() || is_over {
                 return taken;
             }
+            let _waiting = Waiting(self);
             self.ready.notified().await;
         }
+    }
+
+    /// What comes next if it is there, after what was taken before has been passed on; and whether nothing more will come.
+    fn take(&self) -> (Option<News>, bool) {
+        let mut state = lock(&self.state);
+        let taken = state.news.pop_front();
+        state.is_waiting = taken.is_none();
+        state.bytes -= state.taken.min(state.bytes);
+        state.taken = if let Some(News::Shown(bytes)) = &taken { bytes.len() } else { 0 };
+        if taken.is_none() {
+            state.picture = 0;
+        }
+        (taken, state.is_over)
+    }
+}
+
+/// A client that waits for what comes next, until it is dropped.
+struct Waiting<'a>(&'a Line);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).is_waiting = false;
     }
 }
 
@@ -190,10 +211,45 @@ mod tests {
         assert!(!line.is_full() && !line.wants_picture());
         assert!(matches!(line.next().await, Some(News::Resized(_))));
         assert!(!line.wants_picture(), "it may be stuck with what it has taken");
-        assert!(line.next().now_or_never().is_none());
+        let mut waiting = Box::pin(line.next());
+        assert!((&mut waiting).now_or_never().is_none());
         assert!(line.wants_picture());
         line.catch_up(b"picture");
         line.show(b"more");
-        assert_eq!(line.next().await, Some(News::Shown(b"picturemore".into())));
+        assert_eq!(waiting.await, Some(News::Shown(b"picturemore".into())));
+    }
+    #[tokio::test]
+    async fn who_is_stuck_with_anything_gets_no_picture() {
+        let line = line();
+        line.leave_behind();
+        // Such as a sign of life that was asked for meanwhile.
+        assert!(line.next().now_or_never().is_none());
+        assert!(!line.wants_picture());
+    }
+    #[tokio::test]
+    async fn much_at_once_comes_in_pieces_and_a_picture_never_makes_the_program_wait() {
+        let line = line();
+        let picture: Vec<u8> = (0..=255).cycle().take(3 * FULL + 1).collect();
+        line.catch_up(&picture);
+        assert!(!line.is_full());
+        let mut all = Vec::new();
+        while let Some(Some(News::Shown(piece))) = line.next().now_or_never() {
+            assert!(piece.len() <= PIECE);
+            all.extend(piece);
+        }
+        assert_eq!(all, picture);
+        line.show(&vec![0; FULL + 1]);
+        assert!(line.is_full());
+    }
+    #[tokio::test]
+    async fn what_is_being_taken_counts_until_it_was_passed_on() {
+        let line = line();
+        line.show(&vec![0; FULL + 1]);
+        line.next().await;
+        assert!(line.is_full());
+        line.next().await;
+        assert!(!line.is_full());
+        line.leave_behind();
+        assert_eq!(lock(&line.state).bytes, PIECE);
     }
 }
