@@ -7,7 +7,7 @@ use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -20,6 +20,9 @@ use crate::service::terminal::{Client, Ended, News, Terminals, size};
 
 /// How often a client is asked for a sign of life; one that is gone is noticed then even while nothing is shown.
 const PING: Duration = Duration::from_secs(5);
+
+/// How long a client may take nothing before it is let go.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Faults of a client that wait to be told; what is beyond is not worth telling.
 const FAULTS: usize = 4;
@@ -76,7 +79,7 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(
             Some(error) = faults.recv() => control(&TerminalReply::Error { error }),
             _ = ping.tick() => Message::Ping(Bytes::new()),
         };
-        sink.send(message).await.ok()?;
+        timeout(PATIENCE, sink.send(message)).await.ok()?.ok()?;
     }
 }
 
