@@ -23,10 +23,10 @@ pub struct TerminalCreate {
     /// Variables laid over the daemon's environment and those of the terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
-    /// Columns; 80 unless given.
+    /// Columns, at most 500; 80 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cols: Option<u16>,
-    /// Rows; 24 unless given.
+    /// Rows, at most 300, and at most 65000 characters in all; 24 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u16>,
     /// What people call it.

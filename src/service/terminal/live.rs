@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use super::line::Line;
 use super::{Ended, Slot};
@@ -46,6 +47,8 @@ pub(super) struct Live {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) typed: mpsc::Sender<Bytes>,
     pub(super) moved: Arc<Notify>,
+    /// All that its program started is to end, even what outlives the terminal.
+    pub(super) ending: CancellationToken,
 }
 
 struct State {
@@ -64,7 +67,8 @@ impl Live {
         let (typed, written) = mpsc::channel(WAITING);
         let moved = Arc::new(Notify::new());
         let state = State { shown, starter: caller.role.clone(), slot: Some(slot), is_forgotten: false };
-        let live = Arc::new(Self { state: Mutex::new(state), journal, orders, typed, moved: moved.clone() });
+        let live =
+            Arc::new(Self { state: Mutex::new(state), journal, orders, typed, moved: moved.clone(), ending: CancellationToken::new() });
         live.tell("opened");
         (live, Reins { orders: asked, typed: written, moved })
     }
@@ -108,7 +112,8 @@ impl Live {
 
     /// Asks the worker to end all, whatever else waits.
     pub(super) async fn close(&self) {
-        // A worker that is gone has nothing left to end.
+        self.ending.cancel();
+        // A worker that takes no orders any more has heard the other.
         let _ = self.orders.send(Order::Close).await;
     }
 

@@ -8,6 +8,7 @@
 mod lexer;
 mod line;
 mod live;
+mod quiet;
 mod screen;
 mod worker;
 
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::api::caller::Role;
 use crate::api::execute::Command;
 use crate::api::terminal::{Terminal, TerminalCreate};
 use crate::api::{Caller, Permission};
@@ -44,12 +46,14 @@ use worker::{Parts, Worker};
 
 pub use line::News;
 
-/// Most terminals that are kept after their program's end.
+/// Most terminals of a peer, or of this machine, that are kept after their program's end.
 const MOST_ENDED: usize = 32;
-/// Most columns, and most rows.
-const MOST: u16 = 1000;
+/// The largest size.
+const MOST: Size = Size { cols: 500, rows: 300 };
 /// Most characters on a screen.
-const MOST_CHARACTERS: u32 = 100_000;
+const MOST_CHARACTERS: u32 = 65_000;
+/// Bytes that are typed at once.
+const TYPED: usize = 16 * 1024;
 /// Most characters of a name.
 const NAME: usize = 100;
 /// The size of a terminal that is given none.
@@ -81,6 +85,8 @@ struct Inner {
     alive: TaskTracker,
     /// Oldest first.
     table: Mutex<Vec<Arc<Live>>>,
+    /// All of which something is left, also those that are listed no more.
+    left: Mutex<Vec<Arc<Live>>>,
     running: Arc<Mutex<u32>>,
 }
 
@@ -98,12 +104,13 @@ impl Drop for Slot {
 /// # Errors
 /// `INVALID_REQUEST` for one that no screen has.
 pub fn size(cols: u16, rows: u16) -> Result<Size> {
-    let is_sane = (1..=MOST).contains(&cols) && (1..=MOST).contains(&rows) && u32::from(cols) * u32::from(rows) <= MOST_CHARACTERS;
+    let is_sane =
+        (1..=MOST.cols).contains(&cols) && (1..=MOST.rows).contains(&rows) && u32::from(cols) * u32::from(rows) <= MOST_CHARACTERS;
     if is_sane {
         return Ok(Size { cols, rows });
     }
     Err(Error::invalid(format!("cols and rows: {cols} by {rows} is not the size of a terminal"))
-        .hint(format!("Each is from 1 to {MOST}, and there are at most {MOST_CHARACTERS} characters in all.")))
+        .hint(format!("At most {} columns, {} rows, and {MOST_CHARACTERS} characters in all.", MOST.cols, MOST.rows)))
 }
 
 impl Terminals {
@@ -118,6 +125,7 @@ impl Terminals {
             stopping: CancellationToken::new(),
             alive: TaskTracker::new(),
             table: Mutex::default(),
+            left: Mutex::default(),
             running: Arc::default(),
         };
         let terminals = Self { inner: Arc::new(inner) };
@@ -131,7 +139,7 @@ impl Terminals {
     /// `INVALID_REQUEST` naming the field, `EXEC_COMMAND_DENIED`, `EXEC_MAX_CONCURRENT`, `EXEC_FAILED` saying what is
     /// missing, `SHUTTING_DOWN`.
     pub async fn create(&self, caller: &Caller, op: TerminalCreate) -> Result<Terminal> {
-        let Inner { guard, settings, journal, workers, stopping, alive, table, .. } = &*self.inner;
+        let Inner { guard, settings, journal, workers, stopping, alive, table, left, .. } = &*self.inner;
         if stopping.is_cancelled() {
             return Err(Error::new(Code::ShuttingDown, "the daemon is shutting down"));
         }
@@ -140,6 +148,7 @@ impl Terminals {
         let command = command(&op)?;
         let launch = in_terminal(jobs::launch(&command, &config.execution, false)?);
         let slot = self.reserve(config.terminal.max_concurrent)?;
+        let was_permitted = self.is_permitted_to(caller);
         let started = pty::start(guard, &launch, size).await.map_err(|error| jobs::failure(error, &command, &launch))?;
         let now = clock::now();
         let shown = Terminal {
@@ -159,16 +168,22 @@ impl Terminals {
         let _ = caller.job.set(shown.terminal_id.clone());
         let (live, reins) = Live::new(shown.clone(), caller, slot, journal.clone());
         let parts = Parts { live: live.clone(), started, size, reins, settings: settings.clone(), stopping: stopping.clone() };
-        self.forget_some();
-        lock(table).push(live);
-        let (terminals, worker) = (self.clone(), Worker::new(parts));
+        self.forget_some(live.peer().as_deref());
+        lock(table).push(live.clone());
+        lock(left).push(live.clone());
+        let (terminals, worker, own) = (self.clone(), Worker::new(parts), live.clone());
         workers.spawn(
             "terminal",
             alive.track_future(async move {
                 worker.run().await;
                 terminals.sweep();
+                lock(&terminals.inner.left).retain(|other| !Arc::ptr_eq(other, &own));
             }),
         );
+        // What was taken away while the program was being started.
+        if was_permitted && !self.is_permitted_to(caller) {
+            live.close().await;
+        }
         Ok(shown)
     }
 
@@ -244,7 +259,7 @@ impl Terminals {
     }
 
     fn known(&self) -> Vec<Arc<Live>> {
-        lock(&self.inner.table).clone()
+        lock(&self.inner.table).iter().filter(|live| !live.is_forgotten()).cloned().collect()
     }
 
     fn find(&self, caller: &Caller, id: &str) -> Result<Arc<Live>> {
@@ -255,9 +270,9 @@ impl Terminals {
         lock(&self.inner.table).retain(|live| !live.is_forgotten());
     }
 
-    /// Makes room for one more that may end.
-    fn forget_some(&self) {
-        let ended: Vec<_> = self.known().into_iter().filter(|live| live.has_ended()).collect();
+    /// Makes room for one more of this peer, or of this machine, that may end.
+    fn forget_some(&self, peer: Option<&str>) {
+        let ended: Vec<_> = self.known().into_iter().filter(|live| live.has_ended() && live.peer().as_deref() == peer).collect();
         for live in ended.iter().rev().skip(MOST_ENDED - 1) {
             live.forget();
             // Where too much waits for it already, its worker forgets it when its time has come.
@@ -271,15 +286,23 @@ impl Terminals {
         let (mut known, mut changes) = (settings.get(), settings.changes());
         while changes.changed().await.is_ok() {
             let now = settings.get();
+            let left = lock(&self.inner.left).clone();
             for (old, new) in renamed(&known.auth, &now.auth) {
-                self.known().iter().for_each(|live| live.rename(&old, &new));
+                left.iter().for_each(|live| live.rename(&old, &new));
             }
             known = now;
-            for live in self.known() {
+            for live in left {
                 if live.peer().is_some_and(|peer| !self.is_permitted(&peer)) {
                     live.close().await;
                 }
             }
+        }
+    }
+
+    fn is_permitted_to(&self, caller: &Caller) -> bool {
+        match &caller.role {
+            Role::Peer { name, .. } => self.is_permitted(name),
+            _ => true,
         }
     }
 
@@ -333,9 +356,9 @@ impl Client {
     }
     /// Types bytes; waits while the program takes none.
     pub async fn type_in(&self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            // A terminal that is gone takes nothing.
-            let _ = self.live.typed.send(bytes).await;
+        for piece in bytes.chunks(TYPED) {
+            // A copy: a piece that waits is not to hold all the rest. A terminal that is gone takes nothing.
+            let _ = self.live.typed.send(Bytes::copy_from_slice(piece)).await;
         }
     }
     /// Gives the terminal another size.

@@ -1,22 +1,27 @@
 //! What is on the screen of a terminal, and how it is painted for whoever comes later.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use vt100::{Callbacks, Parser};
 
 use super::lexer::Lexer;
+use super::quiet::catch;
 use crate::base::text::one_line;
 use crate::platform::pty::Size;
 
 /// Most lines that are kept of what was scrolled away.
 const LINES: usize = 1000;
-/// Most memory for them, bytes, at the size that the terminal began with.
+/// Most memory for them, bytes.
 const MEMORY: usize = 4 * 1024 * 1024;
+/// Most bytes that paint all of it: what is above the screen as far as there is room, and colours likewise.
+const PICTURE: usize = 1024 * 1024;
+/// The least that the picture has: what is smaller fits no wide character, which the parser can't do without.
+const LEAST: Size = Size { cols: 4, rows: 2 };
 /// What a character takes.
 const CHARACTER: usize = 32;
 /// Most characters of a title.
 const TITLE: usize = 200;
 
+/// Ends whatever a program has begun.
+const CANCEL: &[u8] = b"\x18";
 /// Ends whatever a client was shown a part of, leaves the other screen, switches off what programs switch on, and clears.
 const BLANK: &[u8] = b"\x18\x1b\\\x1b[?1049l\x1b[!p\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?2004l\
     \x1b[?1l\x1b>\x1b[?25h\x1b[0m\x1b[H\x1b[2J";
@@ -31,6 +36,10 @@ pub(super) struct Screen {
     parser: Parser<Title>,
     lexer: Lexer,
     size: Size,
+    /// Most lines that the parser keeps.
+    lines: usize,
+    /// Whether it was told that the picture was lost.
+    is_told: bool,
     /// What paints all of it, once nothing changes any more.
     last: Option<Vec<u8>>,
 }
@@ -45,15 +54,26 @@ impl Callbacks for Title {
     }
 }
 
-fn parser(size: Size) -> Parser<Title> {
-    let lines = LINES.min(MEMORY / (usize::from(size.cols) * CHARACTER));
-    Parser::new_with_callbacks(size.rows, size.cols, lines, Title::default())
+fn parser(size: Size, lines: usize, title: Title) -> Parser<Title> {
+    let size = pictured(size);
+    Parser::new_with_callbacks(size.rows, size.cols, lines, title)
+}
+
+/// The size of the picture of a terminal of this size.
+fn pictured(size: Size) -> Size {
+    Size { cols: size.cols.max(LEAST.cols), rows: size.rows.max(LEAST.rows) }
+}
+
+/// How many lines may be kept at a size.
+fn lines_at(size: Size) -> usize {
+    LINES.min(MEMORY / (usize::from(size.cols) * CHARACTER))
 }
 
 impl Screen {
     /// A blank one.
     pub(super) fn new(size: Size) -> Self {
-        Self { parser: parser(size), lexer: Lexer::new(), size, last: None }
+        let lines = lines_at(size);
+        Self { parser: parser(size, lines, Title::default()), lexer: Lexer::new(), size, lines, is_told: false, last: None }
     }
 
     pub(super) fn size(&self) -> Size {
@@ -67,21 +87,34 @@ impl Screen {
 
     /// Takes in what the program shows.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Self { parser, lexer, .. } = self;
-        let fed = catch_unwind(AssertUnwindSafe(|| lexer.feed(bytes, |part| parser.process(part))));
-        self.or_blank(fed.ok());
+        let Self { parser, lexer, size, .. } = self;
+        let fed = catch(|| lexer.feed(bytes, pictured(*size), |part| parser.process(part)));
+        self.or_blank(fed);
     }
 
     /// Takes on another size.
     pub(super) fn resize(&mut self, size: Size) {
+        if lines_at(size) < self.lines {
+            self.keep_fewer(lines_at(size));
+        }
         self.size = size;
-        let resized = catch_unwind(AssertUnwindSafe(|| {
+        let Size { cols, rows } = pictured(size);
+        let resized = catch(|| {
             if self.lexer.is_between() {
-                self.first(|parser| scroll_into(parser, size.rows));
+                self.first(|parser| scroll_into(parser, rows));
             }
-            self.parser.screen_mut().set_size(size.rows, size.cols);
-        }));
-        self.or_blank(resized.ok());
+            self.parser.screen_mut().set_size(rows, cols);
+        });
+        self.or_blank(resized);
+    }
+
+    /// Keeps fewer lines from now on, which the parser can't: another paints what this one has.
+    fn keep_fewer(&mut self, lines: usize) {
+        self.feed(CANCEL);
+        let (whole, title) = (self.whole(), std::mem::take(self.parser.callbacks_mut()));
+        self.lines = lines;
+        self.parser = parser(self.size, lines, title);
+        self.feed(&whole);
     }
 
     /// What paints the picture as it is now, over whatever a client has.
@@ -104,15 +137,17 @@ impl Screen {
         if let Some(last) = &self.last {
             return last.clone();
         }
-        let painted = catch_unwind(AssertUnwindSafe(|| self.paint(with_lines)));
-        self.or_blank(painted.ok()).unwrap_or_else(|| BLANK.to_vec())
+        let painted = catch(|| self.paint(with_lines));
+        self.or_blank(painted).unwrap_or_else(|| BLANK.to_vec())
     }
 
     /// Where the parser has failed, which hostile bytes might make it do, the picture is blank from then on.
     fn or_blank<T>(&mut self, outcome: Option<T>) -> Option<T> {
         if outcome.is_none() {
-            tracing::warn!("the picture of a terminal was lost; it begins anew");
-            (self.parser, self.lexer) = (parser(self.size), Lexer::new());
+            if !std::mem::replace(&mut self.is_told, true) {
+                tracing::warn!("the picture of a terminal was lost; it begins anew, as often as that happens");
+            }
+            (self.parser, self.lexer) = (parser(self.size, self.lines, Title::default()), Lexer::new());
         }
         outcome
     }
@@ -125,7 +160,7 @@ impl Screen {
         }
         if is_other {
             out.extend_from_slice(OTHER);
-            out.extend(self.parser.screen().state_formatted());
+            out.extend(state(self.parser.screen()));
         }
         out
     }
@@ -143,32 +178,64 @@ impl Screen {
 
 /// The screen that has lines above it.
 fn paint_first(parser: &mut Parser<Title>, out: &mut Vec<u8>, with_lines: bool) {
+    let state = state(parser.screen());
     let begun = out.len();
     if with_lines {
-        paint_lines(parser.screen_mut(), out);
+        paint_lines(parser.screen_mut(), PICTURE.saturating_sub(state.len()), out);
     }
     if out.len() > begun {
         // Up and away, so that the picture is painted below them.
         let (rows, _) = parser.screen().size();
         out.extend(std::iter::repeat_n(b'\n', usize::from(rows) - 1));
     }
-    out.extend(parser.screen().state_formatted());
+    out.extend(state);
 }
 
-fn paint_lines(screen: &mut vt100::Screen, out: &mut Vec<u8>) {
-    let (rows, cols) = screen.size();
+/// What paints a screen: with all its colours, unless that is too much.
+fn state(screen: &vt100::Screen) -> Vec<u8> {
+    let state = screen.state_formatted();
+    if state.len() <= PICTURE {
+        return state;
+    }
+    let mut plain = screen.input_mode_formatted();
+    let (_, cols) = screen.size();
+    for (row, text) in (1..).zip(screen.rows(0, cols)) {
+        plain.extend(format!("\x1b[{row}H{text}").into_bytes());
+    }
+    plain.extend(screen.cursor_state_formatted());
+    plain
+}
+
+/// Paints what is above the screen, as much of the newest as there is room for.
+fn paint_lines(screen: &mut vt100::Screen, room: usize, out: &mut Vec<u8>) {
     screen.set_scrollback(usize::MAX);
-    let mut above = screen.scrollback();
-    while above > 0 {
-        screen.set_scrollback(above);
-        let count = above.min(rows.into());
-        for (row, line) in (0..).zip(screen.rows_formatted(0, cols).take(count)) {
-            out.extend(line);
-            out.extend_from_slice(if screen.row_wrapped(row) { b"\x1b[m" } else { b"\x1b[m\r\n" });
+    let all = screen.scrollback();
+    let (mut newest, mut bytes, mut done) = (Vec::new(), 0, 0);
+    while done < all && bytes <= room {
+        let lines = lines_above(screen, done, all);
+        done += lines.len();
+        for line in lines.into_iter().rev() {
+            bytes += line.len();
+            if bytes > room {
+                break;
+            }
+            newest.push(line);
         }
-        above -= count;
     }
     screen.set_scrollback(0);
+    newest.into_iter().rev().for_each(|line| out.extend(line));
+}
+
+/// Paints a screenful of lines above those that are done, of all that there are.
+fn lines_above(screen: &mut vt100::Screen, done: usize, all: usize) -> Vec<Vec<u8>> {
+    let (rows, cols) = screen.size();
+    let above = all.min(done + usize::from(rows));
+    screen.set_scrollback(above);
+    let mut lines: Vec<_> = screen.rows_formatted(0, cols).take(above - done).collect();
+    for (row, line) in (0..).zip(&mut lines) {
+        line.extend_from_slice(if screen.row_wrapped(row) { b"\x1b[m" } else { b"\x1b[m\r\n" });
+    }
+    lines
 }
 
 /// Where a screen is to be lower than its cursor's place, what is at the top is scrolled away, as terminals do, instead of
@@ -308,6 +375,54 @@ mod tests {
                 screen.resize(Size { cols: (dice() % 40 + 1) as u16, rows: (dice() % 12 + 1) as u16 });
                 assert!(!screen.whole().is_empty() && !screen.picture().is_empty());
             }
+        }
+    }
+    /// Rows of which every character has colours of its own.
+    fn colourful(rows: u32) -> String {
+        let colours = |row, col| format!("\x1b[38;2;{};{row};100;48;2;{};200;100mX", 100 + col % 156, 100 + col % 99);
+        (0..rows).map(|row| (0..499).map(|col| colours(100 + row % 99, col)).collect::<String>() + "\x1b[m\r\n").collect()
+    }
+    fn assert_seen_alike(screen: &mut Screen) {
+        let mut later = Screen::new(screen.size());
+        later.feed(&screen.whole());
+        assert_eq!(screen.parser.screen().contents(), later.parser.screen().contents());
+        assert_eq!(screen.parser.screen().cursor_position(), later.parser.screen().cursor_position());
+    }
+    #[test]
+    fn a_picture_is_bounded_whatever_the_size_was_and_has_the_newest() {
+        let mut screen = Screen::new(SIZE);
+        screen.resize(Size { cols: 500, rows: 10 });
+        assert_eq!(screen.lines, 262);
+        screen.feed(colourful(60).as_bytes());
+        screen.feed(b"the newest");
+        let whole = screen.whole().len();
+        assert!((PICTURE / 2..PICTURE + 1024).contains(&whole), "{whole}");
+        assert_seen_alike(&mut screen);
+        screen.resize(Size { cols: 500, rows: 130 });
+        screen.feed(colourful(131).as_bytes());
+        screen.feed(b"the newest");
+        assert!(screen.whole().len() < PICTURE);
+        assert_seen_alike(&mut screen);
+    }
+    #[test]
+    fn a_terminal_that_gets_wide_keeps_its_newest_lines_in_bounded_memory() {
+        let mut screen = Screen::new(SIZE);
+        (0..1200).for_each(|n| screen.feed(format!("\x1b]0;title\x07line {n}\r\n").as_bytes()));
+        screen.feed(b"\x1b[2;");
+        screen.resize(Size { cols: 400, rows: 5 });
+        assert_eq!(screen.title(), Some("title"));
+        let lines = text(&mut screen);
+        assert_eq!((lines.len(), lines[lines.len() - 2].as_str()), (327 + 5, "line 1199"));
+    }
+    #[test]
+    fn a_terminal_of_a_column_has_a_picture_too() {
+        for size in [Size { cols: 1, rows: 1 }, Size { cols: 2, rows: 1 }, Size { cols: 1, rows: 30 }] {
+            let mut screen = Screen::new(size);
+            screen.feed("漢字".repeat(20).as_bytes());
+            screen.resize(Size { cols: 1, rows: 2 });
+            screen.feed("漢字".repeat(20).as_bytes());
+            assert!(!screen.is_told, "{size:?}");
+            assert_eq!(screen.size(), Size { cols: 1, rows: 2 });
         }
     }
 }

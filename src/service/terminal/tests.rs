@@ -123,7 +123,7 @@ async fn what_may_not_run_as_a_command_may_not_run_in_a_terminal() {
     assert_eq!(refused(TerminalCreate { command: Some("no-such-program".into()), ..sh("") }).await.code, Code::ExecFailed);
     assert_eq!(refused(TerminalCreate { command: None, ..sh("x") }).await.code, Code::InvalidRequest);
     assert_eq!(refused(TerminalCreate { cwd: Some("/no/such/folder".into()), ..sh("true") }).await.code, Code::ExecFailed);
-    for (cols, rows) in [(0, 24), (80, 0), (1001, 1), (u16::MAX, u16::MAX), (1000, 1000)] {
+    for (cols, rows) in [(0, 24), (80, 0), (501, 1), (1, 301), (500, 300), (u16::MAX, u16::MAX), (1000, 1000)] {
         let error = refused(TerminalCreate { cols: Some(cols), rows: Some(rows), ..sh("true") }).await;
         assert_eq!(error.code, Code::InvalidRequest, "{cols} {rows}");
     }
@@ -241,4 +241,75 @@ async fn what_happens_is_told() {
     }
     seen.sort();
     assert_eq!(seen, ["attached", "closed", "detached", "exited", "opened"]);
+}
+
+#[tokio::test]
+async fn one_who_is_stuck_with_a_large_picture_does_not_hold_up_the_others() {
+    let terminals = terminals();
+    // A picture that is larger than what may be on the way, then lines without end.
+    let script = r"i=0; while [ $i -lt 900 ]; do printf '\033[38;2;1;2;3m%0490d\n' $i; i=$((i+1)); done; echo painted; read a;
+        i=0; while [ $i -lt 40000 ]; do echo line $i; i=$((i+1)); done; echo all of it; read a";
+    let op = TerminalCreate { cols: Some(500), rows: Some(130), ..sh(script) };
+    let made = terminals.create(&owner(), op).await.unwrap();
+    let reader = terminals.attach(&owner(), &made.terminal_id, None).await.unwrap();
+    until(&reader, "painted").await;
+    let mut stuck = Vec::new();
+    for _ in 0..4 {
+        let client = terminals.attach(&owner(), &made.terminal_id, None).await.unwrap();
+        // It waited once, and was then stuck with something else.
+        assert!(matches!(client.next().await, Some(News::Attached(_))));
+        stuck.push(client);
+    }
+    let began = std::time::Instant::now();
+    reader.type_in(Bytes::from_static(b"\n")).await;
+    until(&reader, "all of it").await;
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_typed_comes_in_pieces_in_order_and_waits_in_little_memory() {
+    let terminals = terminals();
+    let made = terminals.create(&owner(), sh("stty raw -echo; echo ready; head -c 300000 | cksum; read a")).await.unwrap();
+    let client = terminals.attach(&owner(), &made.terminal_id, None).await.unwrap();
+    until(&client, "ready").await;
+    let typed: Vec<u8> = (0..300_000_u32).map(|n| b'a' + (n % 26) as u8).collect();
+    let text = Bytes::from(typed.clone());
+    let (_, (shown, _)) = tokio::join!(client.type_in(text), until(&client, " 300000"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file.as_file(), &typed).unwrap();
+    let expected = std::process::Command::new("cksum").stdin(file.reopen().unwrap()).output().unwrap();
+    assert_eq!(shown.trim(), String::from_utf8_lossy(&expected.stdout).trim());
+    // A program that reads nothing: what waits is bounded, whatever was sent at once.
+    let deaf = terminals.create(&owner(), sh("sleep 1000")).await.unwrap();
+    let client = terminals.attach(&owner(), &deaf.terminal_id, None).await.unwrap();
+    let much = Bytes::from(vec![b'x'; 4 * 1024 * 1024]);
+    assert!(timeout(Duration::from_millis(300), client.type_in(much)).await.is_err());
+}
+
+#[tokio::test]
+async fn what_an_ended_terminal_left_running_ends_with_its_peers_permission() {
+    let allow = |config: &mut Config| {
+        config.auth.allowed_keys = [("kai".to_owned(), crate::base::secret::Secret::new("k1"))].into();
+    };
+    let (terminals, settings, _) = terminals_with(allow);
+    let script = "trap '' HUP; (trap '' HUP; exec sleep 1000 <&- >&- 2>&-) & exit 0";
+    let made = terminals.create(&peer("kai"), sh(script)).await.unwrap();
+    let client = terminals.attach(&peer("kai"), &made.terminal_id, None).await.unwrap();
+    until(&client, "").await;
+    let ended = terminals.known();
+    ended[0].forget();
+    ended[0].orders.send(Order::Forget).await.unwrap();
+    until_holds(|| ended[0].orders.is_closed()).await;
+    assert_eq!((terminals.list(&owner()).len(), lock(&terminals.inner.left).len()), (0, 1));
+    settings.set(Config::default());
+    until_holds(|| lock(&terminals.inner.left).is_empty()).await;
+}
+
+async fn until_holds(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
 }

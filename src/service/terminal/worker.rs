@@ -27,7 +27,7 @@ pub(super) const KEPT: Duration = Duration::from_secs(5 * 60);
 /// Bytes read at a time.
 const PIECE: usize = 64 * 1024;
 /// Bytes that go into the picture at a time, and how long that may take before others have their turn.
-const PART: usize = 1024;
+const PART: usize = 64;
 const TURN: Duration = Duration::from_millis(2);
 /// What is shown before anybody looks is kept as it is up to this, bytes.
 const UNSEEN: usize = 64 * 1024;
@@ -57,6 +57,8 @@ pub(super) struct Worker {
     owed: usize,
     /// When something last happened here.
     used: Instant,
+    /// Since when there might have been output and was none.
+    silent: Instant,
 }
 
 /// What a worker is made of.
@@ -102,25 +104,27 @@ impl Worker {
             ended: None,
             owed: OWED,
             used: Instant::now(),
+            silent: Instant::now(),
         }
     }
 
     /// Works until nothing of the terminal is left. What its program leaves running lives on, unless the terminal was closed.
     pub(super) async fn run(mut self) {
         self.live().await;
-        let (mut control, closing, stopping) = self.dissolve();
+        let (mut control, closing, stopping, live) = self.dissolve();
         if !closing {
             tokio::select! {
                 biased;
                 () = control.all_gone() => return,
                 () = stopping.cancelled() => control.terminate(),
+                () = live.ending.cancelled() => control.terminate(),
             }
         }
         control.all_gone().await;
     }
 
     /// Lets go of everything but what is left running.
-    fn dissolve(mut self) -> (Control, bool, CancellationToken) {
+    fn dissolve(mut self) -> (Control, bool, CancellationToken, Arc<Live>) {
         self.lines.iter().for_each(|line| line.finish());
         // Nobody is to wait for an order that comes too late.
         self.reins.orders.close();
@@ -130,7 +134,7 @@ impl Worker {
             }
         }
         self.live.closed();
-        (self.control, self.closing, self.stopping)
+        (self.control, self.closing, self.stopping, self.live)
     }
 
     /// Until the terminal is to be forgotten.
@@ -141,6 +145,9 @@ impl Worker {
             self.look_after_lines();
             let is_full = self.lines.iter().any(|line| line.is_full());
             full_since = is_full.then(|| full_since.unwrap_or_else(Instant::now));
+            if is_full {
+                self.silent = Instant::now();
+            }
             buffer.reserve(PIECE);
             match self.next(&mut buffer, full_since).await {
                 Event::Asked(Order::Attach(line, size)) => self.attach(line, size),
@@ -168,11 +175,10 @@ impl Worker {
 
     async fn next(&mut self, buffer: &mut BytesMut, full_since: Option<Instant>) -> Event {
         let late = self.late();
-        let now = Instant::now();
         let is_running = self.ended.is_none();
         let has_typed = !self.typed.is_empty();
         let impatient = full_since.map(|since| since + PATIENCE);
-        let silent = (!is_running && self.output.is_some() && impatient.is_none()).then(|| now + SILENCE);
+        let silent = (!is_running && self.output.is_some() && impatient.is_none()).then(|| self.silent + SILENCE);
         let Self { control, input, output, reins, typed, stopping, closing, .. } = self;
         tokio::select! {
             biased;
@@ -225,7 +231,7 @@ impl Worker {
         line.tell(News::Attached(self.screen.size()));
         // The first to look sees all as it came, and answers what the program has asked its terminal.
         let shown = self.unseen.take().unwrap_or_else(|| self.screen.whole());
-        line.show(&shown);
+        line.catch_up(&shown);
         self.live.attached();
         match &self.ended {
             Some((ended, _)) if self.is_over() => {
@@ -261,6 +267,7 @@ impl Worker {
                 begun = Instant::now();
             }
         }
+        self.silent = Instant::now();
         self.live.shown(self.screen.title());
         self.unseen = self.unseen.take().filter(|unseen| unseen.len() + bytes.len() <= UNSEEN);
         if let Some(unseen) = &mut self.unseen {
@@ -282,7 +289,8 @@ impl Worker {
             // The process above the program was killed, and the guard kills what it left.
             Err(_) => Ended { exit_code: None, signal: Some(signal_name(KILL)) },
         };
-        self.ended = Some((ended, Instant::now()));
+        self.silent = Instant::now();
+        self.ended = Some((ended, self.silent));
         self.tell_end();
     }
 
