@@ -9,6 +9,9 @@ use crate::base::Error;
 /// Most sessions that one call starts, and that a machine tells others of.
 pub const MOST: u32 = 256;
 
+/// The port of the dashboard unless told otherwise. No session takes it.
+pub const DASHBOARD_PORT: u16 = 19540;
+
 /// Whether a session runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

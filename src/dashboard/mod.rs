@@ -15,6 +15,3 @@ pub mod qr;
 mod routes;
 pub mod run;
 mod tickets;
-
-/// The port, unless another is given.
-pub const DEFAULT_PORT: u16 = 19540;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{launch, stop};
-use crate::api::fleet::{Session, SessionFailed, SessionState, SessionsDone};
+use crate::api::fleet::{DASHBOARD_PORT, Session, SessionFailed, SessionState, SessionsDone};
 use crate::api::peers::DEFAULT_PORT;
 use crate::base::error::io_words;
 use crate::base::kin::SessionName;
@@ -180,14 +180,15 @@ fn start_one(main: &Home, server: &Server, session: &Home) -> Result<()> {
 }
 
 /// Makes what is missing of sessions' data directories, each with a port that nothing uses and no other session has, nor the
-/// main daemon, whose place is `server`; where `anew`, gives them other ports.
+/// main daemon, whose place is `server`, nor the dashboard; where `anew`, gives them other ports.
 fn furnish(main: &Home, server: &Server, sessions: &[Home], anew: bool) -> Result<()> {
     if !anew && sessions.iter().all(|session| session.config().is_file()) {
         return Ok(());
     }
     let _held = hold(main)?;
     let known: BTreeSet<u16> = homes(main)?.iter().filter_map(|home| Some(config_file::load(home).ok()?.config.server.port)).collect();
-    let is_free = |port: &u16| *port != server.port && !known.contains(port) && net::is_free(&server.host, *port);
+    let is_kept = |port: &u16| [server.port, DASHBOARD_PORT].contains(port) || known.contains(port);
+    let is_free = |port: &u16| !is_kept(port) && net::is_free(&server.host, *port);
     let mut free = (DEFAULT_PORT + 1..=u16::MAX).filter(is_free);
     for session in sessions {
         if !anew && session.config().is_file() {
@@ -241,6 +242,16 @@ mod tests {
         assert!(!first.contains(&port(&sessions[0])));
         let names: Vec<String> = survey(&main).unwrap().into_iter().map(|session| session.name).collect();
         assert_eq!(names, ["a", "b", "worker-9", "worker-10"]);
+    }
+
+    #[test]
+    fn no_session_takes_the_port_of_the_dashboard() {
+        let (_dir, main) = machine();
+        let names: Vec<String> = (0..2 * (DASHBOARD_PORT - DEFAULT_PORT)).map(|number| format!("worker-{number}")).collect();
+        let sessions = homes_of(&main, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        furnish(&main, &server(&main), &sessions, false).unwrap();
+        let ports: BTreeSet<u16> = sessions.iter().map(|home| config_file::load(home).unwrap().config.server.port).collect();
+        assert!(ports.iter().any(|port| *port > DASHBOARD_PORT) && !ports.contains(&DASHBOARD_PORT), "{ports:?}");
     }
 
     /// known fault 60: who sits on a session's port, or has its number, does not make it run.

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
+use crate::api::fleet::DASHBOARD_PORT;
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
 use crate::cli::Session;
 use crate::cli::app::Dashboard;
 use crate::daemon::BUILD;
-use crate::dashboard::DEFAULT_PORT;
 use crate::dashboard::instance::{Instance, Invitation};
 use crate::dashboard::qr::Picture;
 use crate::dashboard::run::{self, Wanted};
@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: Dashboard) -> Result<ExitCode> {
 async fn serve(session: &Session, args: Dashboard, instance: Instance) -> Result<()> {
     let console = &session.console;
     let mut signals = Signals::listen().map_err(|error| Error::internal("signals can't be listened for", error))?;
-    let wanted = Wanted { port: args.port.unwrap_or(DEFAULT_PORT), lan: args.lan, version: BUILD };
+    let wanted = Wanted { port: args.port.unwrap_or(DASHBOARD_PORT), lan: args.lan, version: BUILD };
     let dashboard = run::start(session.home.main(), instance, wanted).await?;
     if let Err(error) = session.link() {
         console.warn(error.in_one_line());
