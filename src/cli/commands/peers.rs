@@ -7,7 +7,6 @@ use crate::base::secret::Secret;
 use crate::base::{Result, clock, units};
 use crate::cli::Session;
 use crate::cli::app::{Peers, PeersAction};
-use crate::cli::console::Colour;
 use crate::client::Link;
 use crate::net::Address;
 
@@ -87,11 +86,6 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
         .peers
         .iter()
         .map(|peer| {
-            let colour = match peer.status {
-                PeerState::Online => Colour::Green,
-                PeerState::Offline => Colour::Red,
-                PeerState::Unknown => Colour::Faint,
-            };
             let trusted = match (peer.trusted, is_stranger(peer)) {
                 (true, _) => "yes",
                 (false, true) => "not paired",
@@ -99,7 +93,7 @@ async fn list(session: &Session, link: &Link) -> Result<()> {
             };
             vec![
                 peer.label().to_owned(),
-                session.console.paint(colour, state(peer)),
+                state(peer).to_owned(),
                 place(peer),
                 peer.platform.clone(),
                 seen(peer),

@@ -7,7 +7,6 @@ use crate::api::fleet::{Session as Found, SessionState, Sessions, SessionsDone};
 use crate::base::kin::SessionName;
 use crate::base::{Error, Result};
 use crate::cli::app::Session as Action;
-use crate::cli::console::Colour;
 use crate::cli::{Session, failure};
 use crate::client::link::not_running;
 use crate::fleet::{self, stop};
@@ -91,8 +90,8 @@ fn list(session: &Session) -> Result<ExitCode> {
     }
     let row = |found: &Found| {
         let state = match found.status {
-            SessionState::Running => session.console.paint(Colour::Green, "running"),
-            SessionState::Stopped => session.console.paint(Colour::Faint, "stopped"),
+            SessionState::Running => "running".into(),
+            SessionState::Stopped => "stopped".into(),
         };
         let pid = found.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
