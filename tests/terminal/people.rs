@@ -3,6 +3,7 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use loopsy::api::peers::PeerRevoke;
 use loopsy::api::terminal::TerminalList;
 use pty_process::{Pty, Size};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -146,7 +147,59 @@ async fn the_terminal_is_as_before_after_every_way_out() {
     seat.until("other").await;
     pair.kai.kill();
     assert_eq!(seat.end().await.code(), Some(4));
-    assert!(seat.is_usual() && seat.text().contains("The connection broke") && seat.text().contains("--attach"), "{}", seat.text());
+    let text = seat.text();
+    assert!(seat.is_usual() && text.contains("The connection broke\nIf kai's daemon still runs, come back with:"), "{text}");
+    assert!(text.contains("--attach") && !text.contains("lives on"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_cut_off_is_told_why() {
+    let pair = Pair::start();
+    let mut seat = Seat::take(&pair.leo.program, &["shell", "kai", "sh", "-c", "printf up; read a"]);
+    seat.until("up").await;
+    pair.kai.link().call(&PeerRevoke { node_id: "leo".into() }).await.unwrap();
+    assert_eq!(seat.end().await.code(), Some(5), "{}", seat.text());
+    assert!(seat.text().contains("this machine may not look at the terminal any more"), "{}", seat.text());
+    assert!(!seat.text().contains("lives on") && !seat.text().contains("--attach"), "{}", seat.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_loses_a_terminal_to_a_signal_is_told_which() {
+    let pair = Pair::start();
+    let args = ["shell", "--name", "work", "kai", "sh", "-c", "printf 'up\\033[?1049hother'; read a"];
+    let mut seat = Seat::take(&pair.leo.program, &args);
+    seat.until("other").await;
+    pair.leo.program.ok(&["shell", "kai", "--end", "work"]);
+    assert_eq!(seat.end().await.code(), Some(129));
+    assert!(seat.text().contains("Ended by SIGHUP") && !seat.screen.screen().alternate_screen(), "{}", seat.text());
+    let mut seat = Seat::take(&pair.leo.program, &args);
+    seat.until("other").await;
+    pair.kai.process().signal("TERM");
+    assert_eq!(seat.end().await.code(), Some(129), "{}", seat.text());
+    assert!(seat.text().contains("Ended by SIGHUP"), "{}", seat.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_that_of_what_runs_and_of_one_alone() {
+    let pair = Pair::start();
+    let leo = &pair.leo.program;
+    leo.ok(&["shell", "--name", "work", "kai", "true"]);
+    assert!(leo.fails(&["shell", "--attach", "work"], 1).contains("loopsy shell <peer> --attach work"));
+    let sits = ["shell", "--name", "work", "kai", "sh", "-c", "printf up; read a"];
+    let mut first = Seat::take(leo, &sits);
+    first.until("up").await;
+    let mut again = Seat::take(leo, &["shell", "kai", "--attach", "work"]);
+    again.until("up").await;
+    let mut second = Seat::take(leo, &sits);
+    second.until("up").await;
+    let which = leo.fails(&["shell", "kai", "--end", "work"], 2);
+    assert!(which.contains("Name one by its id: "), "{which}");
+    let listed = leo.ok(&["shell", "kai", "--list"]);
+    assert_eq!(listed.lines().filter(|line| line.contains("running") && which.contains(&line[..8])).count(), 2, "{which}{listed}");
+    let mut list = Seat::take(leo, &["shell", "kai", "--list"]);
+    assert_eq!(list.end().await.code(), Some(0));
+    let text = list.text();
+    assert!(text.contains("  NAME  ") && text.contains("running") && !text.contains("[32m"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,9 +208,12 @@ async fn without_a_terminal_of_one_s_own_it_works_all_the_same() {
     let leo = &pair.leo.program;
     let out = leo.piped(&["shell", "kai", "sh", "-c", "stty size; cat; exit 5"], b"hello\n");
     let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.code() == Some(5) && text.starts_with("24 80") && text.ends_with("hello\r\n"), "{out:?}");
+    assert!(out.status.code() == Some(5) && text.contains("24 80\r\n") && text.ends_with("hello\r\n"), "{out:?}");
     assert_eq!(leo.run(&["shell", "kai", "sh", "-c", "kill -9 $$"]).code, 137);
+    assert!(leo.run(&["shell", ".", "--list"]).err.contains("No terminals on this machine"));
     assert!(leo.run(&["shell", ".", "sh", "-c", "echo $TERM on $((6*7))"]).out.contains("xterm-256color on 42"));
+    // What comes after the command is its own.
+    assert_eq!(leo.run(&["shell", "kai", "echo", "--list", "--name", "x"]).out.trim_end(), "--list --name x");
     leo.fails(&["shell", "kai", "no-such-program"], 1);
     leo.fails(&["shell", "kai", "rm", "x"], 5);
     leo.fails(&["shell"], 2);

@@ -10,7 +10,7 @@ use super::straight::Straight;
 /// what else there is.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "loopsy shell [OPTIONS] <PEER> [COMMAND]…\n       loopsy shell [PEER] --attach <TERMINAL>\n       loopsy shell [PEER] --list"
+    override_usage = "loopsy shell [OPTIONS] <PEER> [COMMAND]…\n       loopsy shell [PEER] --attach <TERMINAL>\n       loopsy shell [PEER] --list\n       loopsy shell [PEER] --end <TERMINAL>"
 )]
 pub struct Shell {
     /// The machine; `.` for this one.
@@ -37,7 +37,7 @@ pub struct Shell {
     /// How a machine that is not in the configuration is called.
     #[command(flatten)]
     pub straight: Straight,
-    /// What to run instead of the login shell; everything after the peer is the command's.
+    /// What to run instead of the login shell; everything after it is the command's, options too.
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }

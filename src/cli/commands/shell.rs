@@ -1,44 +1,42 @@
 //! `loopsy shell`: a terminal on a machine, as if one sat there.
 
 mod attached;
+mod choice;
 mod escapes;
+mod place;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use self::place::{HERE, Place, shown};
 use crate::api::terminal::{Terminal, TerminalCreate, TerminalEnd, TerminalList, TerminalStatus};
 use crate::base::units::duration;
 use crate::base::{Code, Error, Result, clock};
 use crate::cli::app::Shell;
 use crate::cli::commands::exec::variables;
-use crate::cli::console::Colour;
 use crate::cli::{Session, reach};
 use crate::client::Link;
 use crate::platform::terminal;
 
-/// How much of an id is shown: enough to tell terminals apart.
-const SHOWN: usize = 8;
-
 /// Carries out the command.
 pub fn run(session: &Session, args: &Shell) -> Result<ExitCode> {
     session.wait(async {
-        let machine = args.peer.as_deref().unwrap_or(".");
-        let link = if machine == "." { session.link()? } else { reach::line(session, machine, &args.straight).await? };
+        let machine = args.peer.as_deref().unwrap_or(HERE);
+        let link = if machine == HERE { session.link()? } else { reach::line(session, machine, &args.straight).await? };
         if args.list {
-            return list(session, &link).await;
+            return list(session, &link, args).await;
         }
         if let Some(which) = &args.end {
-            let terminal = find(&link, which).await?;
+            let terminal = find(&link, args, which).await?;
             let ended = link.call(&TerminalEnd { terminal_id: terminal.terminal_id.clone() }).await?;
             session.console.done(&ended, format!("Ended {}", label(&terminal)))?;
             return Ok(ExitCode::SUCCESS);
         }
         let terminal = match &args.attach {
-            Some(which) => find(&link, which).await?,
+            Some(which) => find(&link, args, which).await?,
             None => open(&link, args).await?,
         };
-        let back = format!("loopsy shell {machine} --attach {}", shown(&terminal));
-        attached::run(session, &link, &terminal, &back).await
+        attached::run(session, &Place { link, terminal, machine }).await
     })
 }
 
@@ -59,22 +57,17 @@ async fn open(link: &Link, args: &Shell) -> Result<Terminal> {
     })
 }
 
-async fn find(link: &Link, which: &str) -> Result<Terminal> {
+async fn find(link: &Link, args: &Shell, which: &str) -> Result<Terminal> {
     let known = link.call(&TerminalList {}).await?.terminals;
-    let exact = |terminal: &&Terminal| terminal.terminal_id == which || terminal.name.as_deref() == Some(which);
-    let mut begun = known.iter().filter(|terminal| !which.is_empty() && terminal.terminal_id.starts_with(which));
-    match (known.iter().find(exact), begun.next(), begun.next()) {
-        (Some(terminal), ..) | (None, Some(terminal), None) => Ok(terminal.clone()),
-        (None, None, _) => Err(Error::new(Code::ExecJobNotFound, format!("there is no terminal {which:?}"))
-            .hint("See which there are: loopsy shell <peer> --list")),
-        (None, Some(_), Some(_)) => {
-            Err(Error::invalid(format!("{which:?} is the beginning of several terminals' ids")).hint("Give more of it."))
+    choice::choose(&known, which).cloned().map_err(|error| match args.peer.as_deref() {
+        _ if error.code != Code::ExecJobNotFound => error,
+        None | Some(HERE) => {
+            let option = if args.end.is_some() { "--end" } else { "--attach" };
+            Error::new(error.code, format!("{} on this machine", error.message))
+                .hint(format!("For one on a peer: loopsy shell <peer> {option} {which}"))
         }
-    }
-}
-
-fn shown(terminal: &Terminal) -> &str {
-    terminal.terminal_id.get(..SHOWN).unwrap_or(&terminal.terminal_id)
+        Some(peer) => error.hint(format!("See which there are: loopsy shell {peer} --list")),
+    })
 }
 
 fn label(terminal: &Terminal) -> String {
@@ -82,19 +75,24 @@ fn label(terminal: &Terminal) -> String {
     format!("{} ({what})", shown(terminal))
 }
 
-async fn list(session: &Session, link: &Link) -> Result<ExitCode> {
+async fn list(session: &Session, link: &Link, args: &Shell) -> Result<ExitCode> {
     let known = link.call(&TerminalList {}).await?;
     if session.console.wants_json() {
         session.console.json(&known)?;
         return Ok(ExitCode::SUCCESS);
     }
     if known.terminals.is_empty() {
-        session.console.note("No terminals. Open one with: loopsy shell <peer>");
+        session.console.note(match args.peer.as_deref() {
+            None | Some(HERE) => {
+                "No terminals on this machine. Open one with: loopsy shell .\nList those on a peer with: loopsy shell <peer> --list".into()
+            }
+            Some(peer) => format!("You have no terminals on {peer}. Open one with: loopsy shell {peer}"),
+        });
         return Ok(ExitCode::SUCCESS);
     }
     let row = |terminal: &Terminal| {
         let status = match (terminal.status, terminal.exit_code, &terminal.signal) {
-            (TerminalStatus::Running, ..) => session.console.paint(Colour::Green, "running"),
+            (TerminalStatus::Running, ..) => "running".into(),
             (TerminalStatus::Exited, Some(code), _) => format!("exited {code}"),
             (TerminalStatus::Exited, None, signal) => signal.clone().unwrap_or_else(|| "exited".into()),
         };
@@ -105,6 +103,6 @@ async fn list(session: &Session, link: &Link) -> Result<ExitCode> {
         vec![shown(terminal).to_owned(), status, command, what, size, terminal.clients.to_string(), duration(unused)]
     };
     let rows: Vec<_> = known.terminals.iter().map(row).collect();
-    session.console.table(&["terminal", "status", "command", "title", "size", "clients", "unused"], &rows)?;
+    session.console.table(&["terminal", "status", "command", "name", "size", "clients", "unused"], &rows)?;
     Ok(ExitCode::SUCCESS)
 }

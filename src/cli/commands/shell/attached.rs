@@ -2,20 +2,22 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::escapes::{Escapes, HELP, Typed};
-use crate::api::terminal::{Terminal, TerminalReply, TerminalRequest, TerminalSocket};
+use super::place::Place;
+use crate::api::terminal::{TerminalGet, TerminalReply, TerminalRequest, TerminalSocket, TerminalStatus};
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
 use crate::cli::Session;
-use crate::client::Link;
 use crate::client::socket::Socket;
 use crate::platform::process::signal_number;
 use crate::platform::signals::{Asked, Signals};
@@ -25,6 +27,8 @@ use crate::platform::terminal::{Raw, Resizes, size};
 const INPUT: usize = 16 * 1024;
 /// Messages that wait while the other side takes none.
 const WAITING: usize = 64;
+/// How long the machine is asked what has become of a terminal whose connection broke.
+const ASKING: Duration = Duration::from_secs(3);
 /// What stands for the end of input, and for an interrupt, in a terminal.
 const END: &[u8] = b"\x04";
 const INTERRUPT: &[u8] = b"\x03";
@@ -42,12 +46,16 @@ enum End {
     Lost,
 }
 
-/// Stays attached until the program has ended, the user leaves, or the connection breaks. `back` is how to come back.
-pub(super) async fn run(session: &Session, link: &Link, terminal: &Terminal, back: &str) -> Result<ExitCode> {
+/// Stays attached until the program has ended, the user leaves, or the connection breaks.
+pub(super) async fn run(session: &Session, place: &Place<'_>) -> Result<ExitCode> {
     let is_typed = std::io::stdin().is_terminal();
+    if !is_typed && session.console.errors_are_seen() {
+        session.console.note("Standard input is no terminal. For scripts there is: loopsy exec");
+    }
     let own = size().filter(|_| is_typed);
-    let op = TerminalSocket { terminal_id: terminal.terminal_id.clone(), cols: own.map(|(cols, _)| cols), rows: own.map(|(_, rows)| rows) };
-    let socket = link.socket(&op).await?;
+    let terminal_id = place.terminal.terminal_id.clone();
+    let op = TerminalSocket { terminal_id, cols: own.map(|(cols, _)| cols), rows: own.map(|(_, rows)| rows) };
+    let socket = place.link.socket(&op).await?;
     let unusable = |cause| Error::new(Code::Internal, format!("the terminal can't be used: {}", io_words(&cause)));
     let signals = Signals::listen().map_err(unusable)?;
     let resizes = Resizes::listen().map_err(unusable)?;
@@ -62,17 +70,39 @@ pub(super) async fn run(session: &Session, link: &Link, terminal: &Terminal, bac
     };
     // Lines end as usual again for what is said below.
     drop(raw);
-    if !matches!(end, Ok(End::Exited { .. })) && session.console.is_terminal() {
+    if !matches!(end, Ok(End::Exited { signal: None, .. })) && session.console.is_terminal() {
         session.console.bytes(RESTORE)?;
     }
-    match end? {
-        End::Exited { exit_code, signal } => Ok(ExitCode::from(status(exit_code, signal.as_deref()))),
+    let (exit_code, signal) = match end? {
+        End::Exited { exit_code, signal } => (exit_code, signal),
         End::Left => {
-            session.console.note(format!("Left; the terminal lives on. Come back with: {back}"));
-            Ok(ExitCode::SUCCESS)
+            session.console.note(format!("Left; the terminal lives on. Come back with: {}", place.back()));
+            return Ok(ExitCode::SUCCESS);
         }
-        End::Lost => Err(Error::new(Code::PeerUnreachable, "the connection broke; the terminal lives on as long as the daemon there")
-            .hint(format!("Come back with: {back}"))),
+        End::Lost => after_loss(place).await?,
+    };
+    if let Some(signal) = &signal {
+        session.console.note(format!("Ended by {signal}"));
+    }
+    Ok(ExitCode::from(status(exit_code, signal.as_deref())))
+}
+
+/// Asks what has become of the terminal: exit code and signal of a program that has ended.
+///
+/// # Errors
+/// Else why there is nothing more to see, and how to come back where that may be.
+async fn after_loss(place: &Place<'_>) -> Result<(Option<i32>, Option<String>)> {
+    let op = TerminalGet { terminal_id: place.terminal.terminal_id.clone() };
+    let back = place.back();
+    let broke = |words: &str| Error::new(Code::PeerUnreachable, format!("the connection broke{words}"));
+    match timeout(ASKING, place.link.call(&op)).await {
+        Ok(Ok(terminal)) if terminal.status == TerminalStatus::Exited => Ok((terminal.exit_code, terminal.signal)),
+        Ok(Ok(_)) => Err(broke("; the terminal lives on").hint(format!("Come back with: {back}"))),
+        Ok(Err(error)) if error.code == Code::ExecJobNotFound => Err(Error::new(error.code, "the terminal has ended")),
+        Ok(Err(error)) if matches!(error.code.status(), 401 | 403) => {
+            Err(Error::new(error.code, "the connection was cut: this machine may not look at the terminal any more"))
+        }
+        Ok(Err(_)) | Err(_) => Err(broke("").hint(format!("If {} still runs, come back with: {back}", place.daemon()))),
     }
 }
 
