@@ -1,4 +1,4 @@
-//! Packs the dashboard's files: `dashboard.rs` in the folder of what was built is the table of them, by their paths.
+//! Packs the dashboard's files into the folder `dashboard` of what was built.
 
 use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
@@ -10,21 +10,23 @@ use flate2::write::GzEncoder;
 /// Where they are.
 pub const FOLDER: &str = "assets/dashboard";
 
-/// Packs them with gzip, each as it is sent; the table is empty unless they are wanted.
+/// Packs them with gzip, each as it is sent, into the folder that the program embeds; none unless they are wanted.
 #[expect(clippy::disallowed_methods, reason = "what is built is for everybody, and the program's own writers are not there yet")]
 pub fn pack(wanted: bool) -> Result<()> {
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("dashboard");
+    if out.exists() {
+        fs::remove_dir_all(&out)?;
+    }
+    fs::create_dir_all(&out)?;
     let files = if wanted { files_below(Path::new(FOLDER))? } else { Vec::new() };
-    let mut rows = String::new();
-    for (number, file) in files.iter().enumerate() {
+    for file in files {
+        let packed = out.join(file.strip_prefix(FOLDER).unwrap_or(&file));
+        fs::create_dir_all(packed.parent().unwrap_or(&out))?;
         let mut packer = GzEncoder::new(Vec::new(), Compression::best());
         packer.write_all(&fs::read(file)?)?;
-        let packed = out.join(format!("{number}.gz"));
-        fs::write(&packed, packer.finish()?)?;
-        let name = file.strip_prefix(FOLDER).unwrap_or(file).to_string_lossy().replace('\\', "/");
-        rows.push_str(&format!("    ({name:?}, include_bytes!({packed:?})),\n"));
+        fs::write(packed, packer.finish()?)?;
     }
-    fs::write(out.join("dashboard.rs"), format!("&[\n{rows}]\n"))
+    Ok(())
 }
 
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -37,6 +39,5 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
             found.push(path);
         }
     }
-    found.sort();
     Ok(found)
 }

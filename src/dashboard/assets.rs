@@ -7,14 +7,17 @@ use std::io::Read;
 
 use flate2::bufread::GzDecoder;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::base::hash::Sha256;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, hash};
 use crate::http::Body;
 use crate::http::body;
 
-/// All files, each packed with gzip, by their paths.
-static PACKED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));
+/// All files by their paths: packed with gzip in a release build, as they are in a debug build.
+#[derive(RustEmbed)]
+#[cfg_attr(debug_assertions, folder = "assets/dashboard")]
+#[cfg_attr(not(debug_assertions), folder = "$OUT_DIR/dashboard")]
+struct Files;
 
 /// What is served, by the ends of the names.
 const TYPES: [(&str, &str); 9] = [
@@ -36,20 +39,19 @@ pub fn is_there(path: &str) -> bool {
 
 /// Answers GET and HEAD for one of them; nothing where there is none.
 pub fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Option<Result<Response<Body>>> {
-    find(path).map(|(kind, packed)| respond(method, kind, packed, headers))
+    find(path).map(|(kind, file)| respond(method, kind, file, headers))
 }
 
-fn respond(method: &Method, kind: &'static str, packed: Cow<'static, [u8]>, headers: &HeaderMap) -> Result<Response<Body>> {
+fn respond(method: &Method, kind: &'static str, file: EmbeddedFile, headers: &HeaderMap) -> Result<Response<Body>> {
     let takes_gzip = takes_gzip(headers);
     // What is sent in two forms has two tags.
     let form = if takes_gzip { "gzip" } else { "plain" };
-    let mut hasher = Sha256::default();
-    hasher.update(&packed);
-    let tag = format!("\"{}-{form}\"", hasher.finish());
+    let tag = format!("\"{}-{form}\"", hash::hex(&file.metadata.sha256_hash()));
     let mut response = Response::new(body::empty());
     if is_known(headers, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
+        let packed = packed(file)?;
         let bytes = if takes_gzip { packed } else { unpack(&packed)?.into() };
         response.headers_mut().insert(header::CONTENT_LENGTH, bytes.len().into());
         if *method != Method::HEAD {
@@ -71,31 +73,32 @@ fn respond(method: &Method, kind: &'static str, packed: Cow<'static, [u8]>, head
     Ok(response)
 }
 
-/// The content type and the packed content of a file.
-fn find(path: &str) -> Option<(&'static str, Cow<'static, [u8]>)> {
+/// The content type of a file, and the file.
+fn find(path: &str) -> Option<(&'static str, EmbeddedFile)> {
     let name = match path.strip_prefix('/')? {
         "" => "index.html",
         name => name,
     };
     let ending = name.rsplit_once('.')?.1;
     let kind = TYPES.iter().find(|(known, _)| *known == ending)?.1;
-    let packed = PACKED.iter().find(|(known, _)| *known == name).map(|(_, packed)| Cow::Borrowed(*packed));
-    Some((kind, packed.or_else(|| on_disk(name).map(Cow::Owned))?))
+    // A debug build looks for it on the disk, where a name may say more.
+    let is_plain = |part: &str| !part.starts_with('.') && !part.contains(['\\', ':', '%', '\0']) && !part.is_empty();
+    let file = name.split('/').all(is_plain).then(|| Files::get(name))??;
+    Some((kind, file))
+}
+
+/// A file as it is sent to who takes gzip.
+#[cfg(not(debug_assertions))]
+fn packed(file: EmbeddedFile) -> Result<Cow<'static, [u8]>> {
+    Ok(file.data)
 }
 
 #[cfg(debug_assertions)]
-fn on_disk(name: &str) -> Option<Vec<u8>> {
-    let is_plain = |part: &str| !part.starts_with('.') && !part.contains(['\\', ':', '%', '\0']) && !part.is_empty();
-    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dashboard"));
-    let content = name.split('/').all(is_plain).then(|| std::fs::read(folder.join(name)))?.ok()?;
+fn packed(file: EmbeddedFile) -> Result<Cow<'static, [u8]>> {
     let mut packed = Vec::new();
-    flate2::bufread::GzEncoder::new(content.as_slice(), flate2::Compression::fast()).read_to_end(&mut packed).ok()?;
-    Some(packed)
-}
-
-#[cfg(not(debug_assertions))]
-fn on_disk(_: &str) -> Option<Vec<u8>> {
-    None
+    let mut packer = flate2::bufread::GzEncoder::new(file.data.as_ref(), flate2::Compression::fast());
+    packer.read_to_end(&mut packed).map_err(|cause| Error::internal("a file of the page can't be packed", cause))?;
+    Ok(packed.into())
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
