@@ -12,7 +12,7 @@ use crate::platform::{firewall, modes};
 
 /// Less than this is a failure, bytes.
 const TOO_LITTLE: u64 = 50 * MIB;
-/// Less than this, or than a twentieth of the disk, is a warning.
+/// Less than this is a warning, or on a small disk less than a twentieth of it, bytes.
 const LITTLE: u64 = 1024 * MIB;
 
 /// The folder of the logs can be written.
@@ -57,7 +57,7 @@ fn judge(Space { free, total }: Space, root: &Path) -> Finding {
     let fix = "Free some space there, or move the data directory with --data-dir";
     if free < TOO_LITTLE {
         Finding::fail(message, fix)
-    } else if free < LITTLE || free < total / 20 {
+    } else if free < LITTLE.min(total / 20) {
         Finding::warn(message, fix)
     } else {
         Finding::ok(message)
@@ -98,9 +98,9 @@ mod tests {
             (0, 100 * gib, Health::Fail),
             (49 * MIB, gib, Health::Fail),
             (50 * MIB, gib, Health::Warn),
-            (gib - 1, 4 * gib, Health::Warn),
-            (4 * gib, 100 * gib, Health::Warn),
-            (5 * gib, 100 * gib, Health::Ok),
+            (52 * MIB, gib, Health::Ok),
+            (gib - 1, 100 * gib, Health::Warn),
+            (gib, 100 * gib, Health::Ok),
             (u64::MAX, u64::MAX, Health::Ok),
         ] {
             assert_eq!(judge(Space { free, total }, Path::new("/x")).health, expected, "{free} of {total}");
