@@ -95,7 +95,16 @@ impl Instance {
         };
         let lock = modes::open_lock(&home.dashboard_lock()).map_err(|error| failed(&error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { home: home.clone(), _lock: lock })),
+            Ok(()) => {
+                // Of one that was killed: another program may have its port by now.
+                for left in [home.dashboard(), home.dashboard_door()] {
+                    match std::fs::remove_file(left) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
+                        _ => {}
+                    }
+                }
+                Ok(Some(Self { home: home.clone(), _lock: lock }))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(failed(&error)),
         }

@@ -1,4 +1,5 @@
-//! One stream of everything that happens on the daemons of this machine: a browser has few connections.
+//! One stream of everything that happens on the daemons of this machine, and of the transfers there: a browser has few
+//! connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,8 +17,10 @@ use crate::api::Operation;
 use crate::api::events::EventWatch;
 use crate::api::fleet::SessionState;
 use crate::api::sse::KEEP_ALIVE;
+use crate::api::transfer::TransferWatch;
 use crate::base::workers::Workers;
 use crate::base::{Result, clock};
+use crate::client::Link;
 use crate::client::raw::{Answer, Call};
 use crate::http::Body;
 
@@ -68,7 +71,8 @@ impl Live {
             let Ok(rows) = self.daemons.rows().await else { continue };
             let now: BTreeMap<String, bool> = rows.into_iter().map(|row| (row.name, row.status == SessionState::Running)).collect();
             for (name, action) in known.as_ref().map(|before| changes(before, &now)).unwrap_or_default() {
-                if self.tell(&name, json!({ "type": "daemon", "action": action, "subject": name, "ts": clock::now() })).await.is_none() {
+                let event = json!({ "type": "daemon", "action": action, "subject": name, "ts": clock::now() });
+                if self.tell(&json!({ "daemon": name, "event": event })).await.is_none() {
                     return;
                 }
             }
@@ -101,10 +105,23 @@ impl Live {
 
     async fn listen(&self, name: &str) -> Result<()> {
         let link = self.daemons.line(name).await?;
-        let mut answers = link.raw(&Call { spec: &EventWatch::SPEC, fields: Map::new() }).await?;
+        let transfers = async {
+            // A daemon of an older version, which has run since before this one was installed, can't tell.
+            let _ = self.pass_on::<TransferWatch>(&link, |list| json!({ "daemon": name, "transfers": list["transfers"] })).await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            ended = self.pass_on::<EventWatch>(&link, |event| json!({ "daemon": name, "event": event })) => ended,
+            ended = transfers => ended,
+        }
+    }
+
+    /// Passes a stream of a daemon on, for as long as there are both it and a reader.
+    async fn pass_on<O: Operation>(&self, link: &Link, told: impl Fn(Value) -> Value) -> Result<()> {
+        let mut answers = link.raw(&Call { spec: &O::SPEC, fields: Map::new() }).await?;
         while let Some(answer) = answers.next().await? {
             if let Answer::Event(event) = answer
-                && self.tell(name, event).await.is_none()
+                && self.tell(&told(event)).await.is_none()
             {
                 break;
             }
@@ -112,8 +129,8 @@ impl Live {
         Ok(())
     }
 
-    async fn tell(&self, daemon: &str, event: Value) -> Option<()> {
-        self.sender.send(format!("data: {}\n\n", json!({ "daemon": daemon, "event": event })).into()).await.ok()
+    async fn tell(&self, told: &Value) -> Option<()> {
+        self.sender.send(format!("data: {told}\n\n").into()).await.ok()
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
@@ -22,6 +22,23 @@ pub const TOKEN: &str = "x-loopsy-token";
 pub const PEER_URI: &str = "x-loopsy-peer-uri";
 /// Headers that are for the dashboard, and what a page could say that is for the daemon to know otherwise.
 const OWN: [&str; 6] = [TOKEN, PEER, PEER_URI, NODE_ID, "referer", "forwarded"];
+/// Headers of answers that are passed back.
+const KEPT: [HeaderName; 14] = [
+    header::ACCEPT_RANGES,
+    header::ALLOW,
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::RETRY_AFTER,
+    header::UPGRADE,
+    HeaderName::from_static("x-request-id"),
+];
 /// What comes before the daemon's name.
 const PREFIX: &str = "/d/";
 
@@ -79,7 +96,20 @@ pub async fn forward(
         response = link.forward(request, login.workers()) => response?,
         () = ended.cancelled() => return Err(super::routes::logged_out()),
     };
-    Ok(response.map(|body| cuttable(body, login)))
+    if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
+        return Err(Error::new(Code::PeerHandshakeFailed, "the answer leads elsewhere, as no daemon's does"));
+    }
+    let mut response = response.map(|body| cuttable(body, login));
+    keep(response.headers_mut());
+    Ok(response)
+}
+
+/// Leaves of an answer's headers those that an answer of a daemon needs: others speak to the browser, for this whole origin.
+fn keep(headers: &mut HeaderMap) {
+    let is_kept =
+        |name: &HeaderName| KEPT.contains(name) || name.as_str().starts_with("x-loopsy-") || name.as_str().starts_with("sec-websocket-");
+    let unwanted: Vec<HeaderName> = headers.keys().filter(|name| !is_kept(name)).cloned().collect();
+    unwanted.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -130,6 +160,25 @@ mod tests {
         ] {
             assert!(named(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn nothing_of_an_answer_speaks_to_the_browser() {
+        let all = [
+            "clear-site-data",
+            "set-cookie",
+            "refresh",
+            "link",
+            "location",
+            "strict-transport-security",
+            "service-worker-allowed",
+            "alt-svc",
+        ];
+        let kept = ["content-type", "etag", "x-loopsy-error", "sec-websocket-accept", "upgrade"];
+        let header = |name: &&'static str| (HeaderName::from_static(name), HeaderValue::from_static("x"));
+        let mut headers: HeaderMap = all.iter().chain(&kept).map(header).collect();
+        keep(&mut headers);
+        assert_eq!(headers, kept.iter().map(header).collect());
     }
 
     #[test]

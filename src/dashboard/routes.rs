@@ -101,6 +101,18 @@ pub fn logged_out() -> Error {
     Error::new(Code::AuthMissingKey, "this page is not logged in").hint("Get a link with: loopsy dashboard")
 }
 
+/// The page has no service worker. One that asks for its script was left by another program that had this port before: what
+/// it gets instead has it leave.
+const FAREWELL: &str = "addEventListener('install', () => skipWaiting());\n\
+    addEventListener('activate', (event) => event.waitUntil(registration.unregister().then(() => clients.matchAll())\n\
+    .then((all) => all.map((client) => client.navigate(client.url)))));\n";
+
+fn farewell() -> Response<Body> {
+    let mut response = Response::new(body::full(FAREWELL));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript"));
+    response
+}
+
 /// What answers the requests of browsers.
 pub struct Site {
     /// Where it is.
@@ -166,6 +178,9 @@ impl Site {
         };
         let origin = self.place.check(remote, &request, purpose)?;
         let Some((proof, route)) = found? else {
+            if request.headers().contains_key("service-worker") {
+                return Ok(farewell());
+            }
             let answer = assets::answer(request.method(), request.uri().path(), request.headers());
             return answer
                 .unwrap_or_else(|| Err(Error::new(Code::NotFound, "there is no such page").hint("Open it with: loopsy dashboard")));

@@ -86,6 +86,18 @@ async fn who_guesses_is_answered_ever_slower_and_the_owner_is_not() {
     assert!(begun.elapsed() < Duration::from_millis(900));
 }
 
+/// Whoever had the port before may have left a service worker, which would see everything.
+#[tokio::test]
+async fn a_service_worker_that_asks_for_its_script_is_sent_away() {
+    let program = Program::bare();
+    let board = Board::of(&program);
+    for path in ["/sw.js", "/js/main.js", "/a/b/worker.mjs"] {
+        let answer = board.ask(Method::GET, path, &[("service-worker", "script")], "").await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("text/javascript")), "{path}");
+        assert!(String::from_utf8_lossy(&answer.body).contains("registration.unregister()"), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn files_are_sent_packed_once_and_no_path_leaves_them() {
     let program = Program::bare();

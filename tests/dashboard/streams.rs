@@ -3,25 +3,52 @@
 use std::time::Duration;
 
 use http::Method;
+use loopsy::net::Network;
 use serde_json::{Value, json};
 
 use super::board::{Board, Login};
 use crate::support::line::Line;
 use crate::support::node::Node;
+use crate::support::sim::OWNER;
 
 /// The next event of `/live` that is about this daemon and of this type.
 async fn told(line: &mut Line, daemon: &str, kind: &str) -> Value {
+    next(line, daemon, kind, |told| (told["event"]["type"] == kind).then(|| told["event"].clone())).await
+}
+
+/// What is wanted of the next message of `/live` about this daemon that has it.
+async fn next(line: &mut Line, daemon: &str, what: &str, wanted: impl Fn(&Value) -> Option<Value>) -> Value {
     let looking = async {
         loop {
             let event = line.event().await.expect("the stream ended");
             let Some(data) = event.strip_prefix("data: ") else { continue };
-            let event: Value = serde_json::from_str(data).unwrap();
-            if event["daemon"] == daemon && event["event"]["type"] == kind {
-                return event["event"].clone();
+            let told: Value = serde_json::from_str(data).unwrap();
+            if let Some(found) = wanted(&told).filter(|_| told["daemon"] == daemon) {
+                return found;
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap_or_else(|_| panic!("no {kind} of {daemon}"))
+    tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap_or_else(|_| panic!("no {what} of {daemon}"))
+}
+
+#[tokio::test]
+async fn the_same_stream_tells_of_transfers() {
+    let node = Node::start("leo", json!({ "transfer": { "allowedPaths": ["/tmp"] } }));
+    let (board, folder) = (Board::of(&node.program), tempfile::tempdir_in("/tmp").unwrap());
+    let login = board.log_in().await;
+    let mut live = board.stream(&login, "/live").await;
+    let transfers = |told: &Value| Some(told["transfers"].clone()).filter(Value::is_array);
+    assert_eq!(next(&mut live, "main", "transfers", transfers).await, json!([]));
+    let target = folder.path().join("big").display().to_string();
+    let mut upload = Line::over(Network::Sockets.dial(&node.address()).await.unwrap());
+    upload.write(format!("PUT /api/v1/transfer/file?path={target}&size=9000000 HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {OWNER}\r\ncontent-length: 9000000\r\n\r\n")).await;
+    upload.write(vec![7; 1_000_000]).await;
+    let running = |told: &Value| told["transfers"].as_array()?.iter().find(|transfer| transfer["bytes"].as_u64() > Some(0)).cloned();
+    let running = next(&mut live, "main", "transfer", running).await;
+    assert_eq!((&running["direction"], &running["total"], &running["path"]), (&json!("in"), &json!(9_000_000), &json!(target)));
+    drop(upload);
+    let none = |told: &Value| told["transfers"].as_array().filter(|list| list.is_empty()).map(|list| json!(list));
+    next(&mut live, "main", "end of the transfer", none).await;
 }
 
 /// An end that is seen as one: no more bytes, within a moment.

@@ -24,7 +24,7 @@ export function LoginScreen() {
       <h1>This tab is not logged in</h1>
       <p>Run this on the machine whose dashboard it is, and open the link that it prints:</p>
       <pre class="command">loopsy dashboard</pre>
-      <p class="dim">A link works once, for ten minutes. While another tab of this browser is open and logged in, a new tab needs none: reload this one. For a phone: Access, New link.</p>
+      <p class="dim">A link works once, for ten minutes, and logs one tab in. Each further tab needs a link of its own. For a phone: Access, New link.</p>
       <${ErrorLine} error=${failure} />
       <form class="stack" onSubmit=${submit}>
         <${Field} label="Or paste the link here" value=${text} onInput=${setText} error=${problem} name="link" inputmode="url" />

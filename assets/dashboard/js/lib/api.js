@@ -57,7 +57,7 @@ export async function send(method, url, { body, signal, headers } = {}) {
   const all = { ...headers };
   if (token()) all["x-loopsy-token"] = token();
   if (body !== undefined) all["content-type"] = "application/json";
-  const options = { method, headers: all, signal, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) };
+  const options = { method, headers: all, signal, cache: "no-store", redirect: "error", body: body === undefined ? undefined : JSON.stringify(body) };
   let response;
   try {
     response = await fetch(url, options);

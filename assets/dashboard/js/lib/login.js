@@ -3,7 +3,7 @@
 import { own } from "./api.js";
 import { loadMe, start, stop } from "./live.js";
 import { go } from "./router.js";
-import { linkIn, onLogin, setToken, token, tokenOfOtherTab } from "./session.js";
+import { linkIn, onLogin, setToken, token } from "./session.js";
 import { get, set } from "./store.js";
 
 onLogin((isLoggedIn) => {
@@ -51,11 +51,11 @@ export async function logout() {
   setToken(null);
 }
 
-/** Logs in with the link in the address bar, else with the token that this tab or another one has, else asks for a link. */
+/** Logs in with the link in the address bar, else with the token that this tab has, else asks for a link. */
 export async function boot() {
   const link = takeLink();
   if (link) await login(link);
-  else if (token() || (await tokenOfOtherTab())) await begin();
+  else if (token()) await begin();
   else set({ phase: "login" });
 }
 

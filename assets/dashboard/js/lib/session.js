@@ -2,30 +2,6 @@
 
 const KEY = "loopsy.token";
 const listeners = new Set();
-/** Other tabs of this origin; no page of another one hears it. */
-const tabs = new BroadcastChannel("loopsy.login");
-/** How long other tabs may take to answer, ms. */
-const ANSWER = 250;
-
-tabs.addEventListener("message", ({ data }) => {
-  if (data.asks && token()) tabs.postMessage({ token: token() });
-});
-
-/** The token of another tab that is open and logged in, kept for this one as well; null where there is none. */
-export function tokenOfOtherTab() {
-  return new Promise((done) => {
-    const end = (found) => {
-      clearTimeout(timer);
-      tabs.removeEventListener("message", hear);
-      if (found) sessionStorage.setItem(KEY, found);
-      done(found);
-    };
-    const hear = ({ data }) => data.token && end(data.token);
-    const timer = setTimeout(() => end(null), ANSWER);
-    tabs.addEventListener("message", hear);
-    tabs.postMessage({ asks: true });
-  });
-}
 
 /** The token of this tab, or null. */
 export function token() {
