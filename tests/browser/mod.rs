@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::node::Node;
 use crate::support::pairing::Paired;
-use crate::support::process::skipped;
+use crate::support::process::{heavy, skipped};
 use crate::support::program::{Program, binary};
 use crate::support::sim::OWNER;
 
@@ -106,10 +106,15 @@ fn play(scene: &str) {
     let Some(tools) = Tools::found() else { return skipped("browser: tests/run gets Chromium and what drives it") };
     let stage = Stage::set();
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(format!("{scene}.mjs"));
-    let ran = Command::new("node").arg(script).env("LOOPSY_STAGE", stage.told(scene, &tools).to_string()).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(ran.status.success(), "{scene}\n{}\n{}", text(&ran.stdout), text(&ran.stderr));
-    println!("{}", text(&ran.stdout));
+    let ran = Command::new("node")
+        .arg(script)
+        .env("LOOPSY_STAGE", stage.told(scene, &tools).to_string())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{scene}\n{told}");
+    println!("{told}");
 }
 
 /// known faults 20, 21: pages of other origins get nothing and move nothing, whatever they try.
@@ -174,4 +179,12 @@ fn terminals_behave_through_resizes_and_losses() {
 #[test]
 fn what_a_peer_writes_never_runs() {
     play("hostile");
+}
+
+/// A thousand peers, ten thousand messages, a hundred thousand keys.
+#[test]
+fn heavy_many_of_everything_stay_usable() {
+    if heavy() {
+        play("volume");
+    }
 }

@@ -24,7 +24,7 @@ export const SIZES = {
 export const PATIENCE = 15_000;
 
 /** How long a whole scene may take, milliseconds. What a page is asked to do has no limit of its own. */
-const SCENE = 150_000;
+const SCENE = 300_000;
 setTimeout(() => {
   console.error(`the scene did not end within ${SCENE} ms`);
   process.exit(1);
