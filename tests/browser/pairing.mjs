@@ -20,6 +20,7 @@ try {
     const code = await digits(dialog.getByTestId("pair-code"));
     assert.match(code, /^\d{6}$/);
     const typed = start("mia", "pair", stage.leo.address, "--code", code);
+    const typedAll = new Promise((done) => typed.on("close", done));
     let shown = "";
     typed.stdout.on("data", (text) => (shown += text));
     await dialog.getByTestId("pair-sas").waitFor();
@@ -28,7 +29,7 @@ try {
     typed.stdin.end("y\n");
     await dialog.getByRole("button", { name: "Yes, the same" }).click();
     await dialog.getByTestId("pair-done").waitFor();
-    await new Promise((done) => typed.on("close", done));
+    await typedAll;
     assert.equal(typed.exitCode, 0, shown);
     assert.match(sas, /^\d{6}$/);
     await dialog.getByRole("button", { name: "Done" }).click();

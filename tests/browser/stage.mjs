@@ -23,8 +23,8 @@ export const SIZES = {
 /** How long a scene waits for what has to happen, milliseconds. */
 export const PATIENCE = 15_000;
 
-/** How long a whole scene may take, milliseconds. What a page is asked to do has no limit of its own. */
-const SCENE = 300_000;
+/** How long a whole scene may take, milliseconds: less than what ends its test. What a page is asked to do has no limit of its own. */
+const SCENE = 150_000;
 setTimeout(() => {
   console.error(`the scene did not end within ${SCENE} ms`);
   process.exit(1);

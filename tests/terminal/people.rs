@@ -96,6 +96,7 @@ async fn a_shell_on_a_peer_is_as_if_one_sat_there() {
     seat.types("echo $((30+3)) sleeps; sleep 1000\r").await;
     seat.until("33 sleeps").await;
     seat.types("\u{3}").await;
+    seat.until("^C\nready-").await;
     seat.types("echo $((6*7)) is on the screen\r").await;
     seat.until("42 is on the screen").await;
     seat.types("~?").await;

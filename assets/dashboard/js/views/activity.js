@@ -58,10 +58,13 @@ function body({ lines, shown, state, chosen, setChosen, hidesReads }) {
   return html`<${Lines} lines=${shown} chosen=${chosen} onChoose=${setChosen} />`;
 }
 
+/** A socket is opened by GET too, for commands and terminals. */
+const onlyReads = ({ method, statusCode }) => method === "GET" && statusCode !== 101;
+
 /** Lines that match: all words of the filter somewhere in them, the caller, only those denied, none that only read unless `reads` is set. */
 function sift(lines, filter, { caller, denied, reads }) {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0 && !caller && !denied && reads) return lines;
   return lines.filter((line) => (!caller || line.caller === caller) && (!denied || line.isDenied)
-    && (reads || line.method !== "GET" || line.isDenied) && words.every((word) => line.text.includes(word)));
+    && (reads || line.isDenied || !onlyReads(line)) && words.every((word) => line.text.includes(word)));
 }
