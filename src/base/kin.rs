@@ -68,6 +68,11 @@ pub fn machine_of(peer: &str) -> &str {
     peer.split_once('/').map_or(peer, |(machine, _)| machine)
 }
 
+/// What a peer is called once the machine `old` is called `new`; nothing where it is none of that machine's daemons.
+pub fn renamed(peer: &str, old: &str, new: &str) -> Option<String> {
+    peer.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(|rest| format!("{new}{rest}"))
+}
+
 /// The session that a peer is, if it is one of a machine's.
 pub fn session_of(peer: &str) -> Option<&str> {
     peer.split_once('/').map(|(_, session)| session)
@@ -141,6 +146,11 @@ mod tests {
         assert_eq!((machine_of("kai/worker-1"), session_of("kai/worker-1")), ("kai", Some("worker-1")));
         assert_eq!((machine_of("kai"), session_of("kai")), ("kai", None));
         assert_eq!(label("kai", "worker-1"), "kai/worker-1");
+        assert_eq!(renamed("kai/worker-1", "kai", "mia").as_deref(), Some("mia/worker-1"));
+        assert_eq!(
+            (renamed("kai", "kai", "mia").as_deref(), renamed("kaia", "kai", "mia"), renamed("leo", "kai", "mia")),
+            (Some("mia"), None, None)
+        );
         assert_eq!(
             (session_at("kai/worker-1", "kai"), session_at("kai/worker-1", "leo"), session_at("kai", "kai")),
             (Some("worker-1"), None, None)

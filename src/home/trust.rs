@@ -125,6 +125,11 @@ impl Trust {
         }
         permissions(&self.settings.get(), peer)
     }
+    /// Whether a peer is one that this daemon knows, and may do this.
+    pub fn permits(&self, peer: &str, permission: Permission) -> bool {
+        let is_known = self.is_kin(peer) || self.settings.get().auth.allowed_keys.contains_key(machine_of(peer));
+        is_known && self.permissions_of(peer).contains(&permission)
+    }
     /// The daemon of this machine that a key makes of a caller over loopback. Of one that has just begun it is learnt here.
     fn kin_of(&self, key: &Digest) -> Option<Role> {
         let fleet = &self.kin.as_ref()?.fleet;
@@ -246,6 +251,7 @@ mod tests {
         assert_eq!(name(&there.1, key.expose(), true), None, "it is not for the caller itself");
         let Ok(Role::Peer { permissions, .. }) = here.1.authenticate(Some(key.expose()), true) else { panic!() };
         assert_eq!(permissions, Permission::ALL);
+        assert!(there.1.permits("kai/worker-1", Permission::Terminal) && !there.1.permits("leo/worker-1", Permission::Terminal));
         assert!(there.1.key_for("kai/worker-9").is_none());
     }
 

@@ -1,5 +1,7 @@
 //! What a peer may ask of an agent, and what an agent gets.
 
+use std::time::Duration;
+
 use loopsy::api::tasks::{PermissionMode, TaskCreate, TaskEventType, TaskGet, TaskList, TaskStatus};
 use loopsy::base::Code;
 use loopsy::home::Home;
@@ -7,6 +9,7 @@ use loopsy::platform::files;
 use serde_json::json;
 
 use super::{Watched, assert_failed, node, pair, playing};
+use crate::support::process::until;
 use crate::support::sim::{OWNER, pair_key};
 
 /// known fault 39
@@ -90,6 +93,46 @@ async fn a_peer_that_gets_another_name_keeps_its_tasks() {
     pair.kai.again();
     let kept = pair.kai.link().call(&TaskGet { task_id: ended.task_id }).await.unwrap();
     assert_eq!((kept.peer.as_deref(), kept.status), (Some("lea"), TaskStatus::Completed));
+}
+
+/// A session has what its machine has, and keeps it, whatever else is changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_of_sessions_last_as_long_as_the_trust_in_their_machine() {
+    let pair = pair(json!({}));
+    let (kai, leo) = (&pair.kai.program, &pair.leo.program);
+    let hang = super::script(json!([{ "hang": true }]));
+    for (program, target) in [(kai, "kai/main"), (leo, "kai")] {
+        program.ok(&["session", "start", "worker-1"]);
+        let dispatched = || program.run(&["--session", "worker-1", "task", "run", "--detach", target, &hang]).code == 0;
+        until("the session's task is taken", super::PATIENCE, dispatched).await;
+    }
+    let owner = pair.kai.link();
+    let whose = || async {
+        let tasks = owner.call(&TaskList {}).await.unwrap().tasks;
+        let mut live: Vec<_> = tasks.into_iter().filter(|task| !task.status.has_ended()).filter_map(|task| task.peer).collect();
+        live.sort();
+        live
+    };
+    assert_eq!(whose().await, ["kai/worker-1", "leo"]);
+    for (change, left) in [
+        (&["config", "set", "logging.level", "debug"][..], &["kai/worker-1", "leo"][..]),
+        (&["peers", "rename", "leo", "lea"], &["kai/worker-1", "lea"]),
+        (&["config", "set", "auth.permissions.lea", "[context]"], &["kai/worker-1"]),
+    ] {
+        kai.ok(change);
+        let done = async {
+            while whose().await != left {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(super::PATIENCE, done).await.unwrap_or_else(|_| panic!("{change:?}"));
+    }
+    kai.ok(&["config", "set", "logging.level", "info"]);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(whose().await, ["kai/worker-1"]);
+    for program in [kai, leo] {
+        program.ok(&["session", "stop-all"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

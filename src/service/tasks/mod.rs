@@ -253,11 +253,12 @@ impl Tasks {
     }
 
     fn is_permitted(&self, record: &Record) -> bool {
-        let config = self.inner.tools.settings.get();
-        record.task.peer.as_ref().is_none_or(|peer| {
-            let is_known = record.legacy || config.auth.allowed_keys.contains_key(peer);
-            is_known && self.inner.trust.permissions_of(peer).contains(&Permission::AiTasks)
-        })
+        let trust = &self.inner.trust;
+        match &record.task.peer {
+            None => true,
+            Some(peer) if record.legacy => trust.permissions_of(peer).contains(&Permission::AiTasks),
+            Some(peer) => trust.permits(peer, Permission::AiTasks),
+        }
     }
 
     async fn watch_dispatchers(self, settings: Settings) {
@@ -274,10 +275,10 @@ impl Tasks {
 
     /// A peer has another name: its tasks are still its own.
     async fn rename_dispatcher(&self, old: &str, new: &str) {
-        for task_id in self.inner.table.rename(old, new) {
+        for (task_id, peer) in self.inner.table.rename(old, new) {
             let kept = self.inner.shelf.load(&task_id).await;
             if let Ok(Some(mut record)) = kept {
-                record.task.peer = Some(new.to_owned());
+                record.task.peer = Some(peer);
                 self.inner.shelf.keep(record).await;
             }
         }

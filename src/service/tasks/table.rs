@@ -12,7 +12,7 @@ use crate::api::Caller;
 use crate::api::node::TaskCounts;
 use crate::api::tasks::Task;
 use crate::base::sync::lock;
-use crate::base::{Code, Error, Result, clock};
+use crate::base::{Code, Error, Result, clock, kin};
 use crate::home::config::AiTasks;
 
 /// Most questions of sessions that were not started here.
@@ -206,20 +206,24 @@ impl Table {
         tasks.sort_by(|a, b| (b.started_at, &b.task_id).cmp(&(a.started_at, &a.task_id)));
         tasks
     }
-    /// A peer has another name; answers which of its tasks have ended.
-    pub(super) fn rename(&self, old: &str, new: &str) -> Vec<String> {
-        let is_theirs = |peer: &Option<String>| peer.as_deref() == Some(old);
+    /// A machine has another name; answers which of its tasks have ended, and whose they are now.
+    pub(super) fn rename(&self, old: &str, new: &str) -> Vec<(String, String)> {
+        let renamed = |task: &Task| task.peer.as_ref().and_then(|peer| kin::renamed(peer, old, new));
         let mut ended = Vec::new();
         for (id, entry) in &mut lock(&self.state).tasks {
             match entry {
-                Entry::Live(live) if live.look(|record| is_theirs(&record.task.peer)) => {
-                    live.change_and_save(|task| task.peer = Some(new.to_owned()))
+                Entry::Live(live) => {
+                    if let Some(peer) = live.look(|record| renamed(&record.task)) {
+                        live.change_and_save(|task| task.peer = Some(peer));
+                    }
                 }
-                Entry::Ended { task, legacy: false, .. } if is_theirs(&task.peer) => {
-                    task.peer = Some(new.to_owned());
-                    ended.push(id.clone());
+                Entry::Ended { task, legacy: false, .. } => {
+                    if let Some(peer) = renamed(task) {
+                        task.peer = Some(peer.clone());
+                        ended.push((id.clone(), peer));
+                    }
                 }
-                _ => {}
+                Entry::Ended { .. } => {}
             }
         }
         ended

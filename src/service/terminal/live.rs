@@ -12,8 +12,8 @@ use crate::api::Caller;
 use crate::api::caller::Role;
 use crate::api::events::{Notice, NoticeType};
 use crate::api::terminal::{Terminal, TerminalStatus};
-use crate::base::clock;
 use crate::base::sync::lock;
+use crate::base::{clock, kin};
 use crate::platform::pty::Size;
 use crate::service::journal::Journal;
 
@@ -94,9 +94,9 @@ impl Live {
     /// The peer that opened it has another name.
     pub(super) fn rename(&self, old: &str, new: &str) {
         if let Role::Peer { name, .. } = &mut lock(&self.state).starter
-            && name == old
+            && let Some(now) = kin::renamed(name, old, new)
         {
-            *name = new.to_owned();
+            *name = now;
         }
     }
     pub(super) fn has_ended(&self) -> bool {

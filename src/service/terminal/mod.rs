@@ -26,7 +26,6 @@ use crate::api::caller::Role;
 use crate::api::execute::Command;
 use crate::api::terminal::{Terminal, TerminalCreate};
 use crate::api::{Caller, Permission};
-use crate::base::kin::machine_of;
 use crate::base::sync::lock;
 use crate::base::text::one_line;
 use crate::base::workers::Workers;
@@ -292,7 +291,7 @@ impl Terminals {
             }
             known = now;
             for live in left {
-                if live.peer().is_some_and(|peer| !self.is_permitted(&peer)) {
+                if live.peer().is_some_and(|peer| !self.inner.trust.permits(&peer, Permission::Terminal)) {
                     live.close().await;
                 }
             }
@@ -301,15 +300,9 @@ impl Terminals {
 
     fn is_permitted_to(&self, caller: &Caller) -> bool {
         match &caller.role {
-            Role::Peer { name, .. } => self.is_permitted(name),
+            Role::Peer { name, .. } => self.inner.trust.permits(name, Permission::Terminal),
             _ => true,
         }
-    }
-
-    fn is_permitted(&self, peer: &str) -> bool {
-        let Inner { settings, trust, .. } = &*self.inner;
-        let is_known = trust.is_kin(peer) || settings.get().auth.allowed_keys.contains_key(machine_of(peer));
-        is_known && trust.permissions_of(peer).contains(&Permission::Terminal)
     }
 }
 
