@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::{One, Operation, Permission, Quota, Spec, Upgrade};
 
+/// Most columns of a terminal.
+pub const MOST_COLUMNS: u16 = 500;
+/// Most rows of a terminal.
+pub const MOST_ROWS: u16 = 300;
+/// Most characters on the screen of a terminal: no width and height together may be more.
+pub const MOST_CHARACTERS: u16 = 65_000;
+
+/// The size, as columns and rows, that a terminal gets in a window of so many.
+pub fn fitting((cols, rows): (u16, u16)) -> (u16, u16) {
+    let cols = cols.clamp(1, MOST_COLUMNS);
+    (cols, rows.clamp(1, MOST_ROWS).min(MOST_CHARACTERS / cols))
+}
+
 /// Open a terminal and start a program in it: the user's shell, or what is given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

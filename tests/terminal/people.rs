@@ -92,6 +92,13 @@ async fn a_shell_on_a_peer_is_as_if_one_sat_there() {
     seat.pty.resize(Size::new(30, 70)).unwrap();
     seat.types("clear; while [ \"$(stty size)\" != '30 70' ]; do sleep 0.01; done; stty size\r").await;
     seat.until("30 70\nready-").await;
+    // No terminal is as large as this window.
+    for (window, size, known) in [((400, 900), "130 500", "1 large"), ((30, 70), "30 70", "2 small")] {
+        seat.pty.resize(Size::new(window.0, window.1)).unwrap();
+        let (number, word) = known.split_once(' ').unwrap();
+        seat.types(&format!("clear; while [ \"$(stty size)\" != '{size}' ]; do sleep 0.01; done; echo $((0+{number})) {word}\r")).await;
+        seat.until(known).await;
+    }
     // An interrupt is the program's there.
     seat.types("echo $((30+3)) sleeps; sleep 1000\r").await;
     seat.until("33 sleeps").await;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use self::place::{HERE, Place, shown};
-use crate::api::terminal::{Terminal, TerminalCreate, TerminalEnd, TerminalList, TerminalStatus};
+use crate::api::terminal::{Terminal, TerminalCreate, TerminalEnd, TerminalList, TerminalStatus, fitting};
 use crate::base::units::duration;
 use crate::base::{Code, Error, Result, clock};
 use crate::cli::app::Shell;
@@ -41,7 +41,7 @@ pub fn run(session: &Session, args: &Shell) -> Result<ExitCode> {
 }
 
 async fn open(link: &Link, args: &Shell) -> Result<Terminal> {
-    let size = terminal::size();
+    let size = terminal::size().map(fitting);
     let op = TerminalCreate {
         command: args.command.first().cloned(),
         args: args.command.get(1..).map(<[String]>::to_vec),

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::caller::Role;
 use crate::api::execute::Command;
-use crate::api::terminal::{Terminal, TerminalCreate};
+use crate::api::terminal::{MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS, Terminal, TerminalCreate, fitting};
 use crate::api::{Caller, Permission};
 use crate::base::sync::lock;
 use crate::base::text::one_line;
@@ -47,10 +47,6 @@ pub use line::News;
 
 /// Most terminals of a peer, or of this machine, that are kept after their program's end.
 const MOST_ENDED: usize = 32;
-/// The largest size.
-const MOST: Size = Size { cols: 500, rows: 300 };
-/// Most characters on a screen.
-const MOST_CHARACTERS: u32 = 65_000;
 /// Bytes that are typed at once.
 const TYPED: usize = 16 * 1024;
 /// Most characters of a name.
@@ -103,13 +99,11 @@ impl Drop for Slot {
 /// # Errors
 /// `INVALID_REQUEST` for one that no screen has.
 pub fn size(cols: u16, rows: u16) -> Result<Size> {
-    let is_sane =
-        (1..=MOST.cols).contains(&cols) && (1..=MOST.rows).contains(&rows) && u32::from(cols) * u32::from(rows) <= MOST_CHARACTERS;
-    if is_sane {
+    if fitting((cols, rows)) == (cols, rows) {
         return Ok(Size { cols, rows });
     }
     Err(Error::invalid(format!("cols and rows: {cols} by {rows} is not the size of a terminal"))
-        .hint(format!("At most {} columns, {} rows, and {MOST_CHARACTERS} characters in all.", MOST.cols, MOST.rows)))
+        .hint(format!("At most {MOST_COLUMNS} columns, {MOST_ROWS} rows, and {MOST_CHARACTERS} characters in all.")))
 }
 
 impl Terminals {

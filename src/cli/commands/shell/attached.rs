@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::escapes::{Escapes, HELP, Typed};
 use super::place::Place;
-use crate::api::terminal::{TerminalGet, TerminalReply, TerminalRequest, TerminalSocket, TerminalStatus};
+use crate::api::terminal::{TerminalGet, TerminalReply, TerminalRequest, TerminalSocket, TerminalStatus, fitting};
 use crate::base::error::io_words;
 use crate::base::{Code, Error, Result};
 use crate::cli::Session;
@@ -52,7 +52,7 @@ pub(super) async fn run(session: &Session, place: &Place<'_>) -> Result<ExitCode
     if !is_typed && session.console.errors_are_seen() {
         session.console.note("Standard input is no terminal. For scripts there is: loopsy exec");
     }
-    let own = size().filter(|_| is_typed);
+    let own = size().filter(|_| is_typed).map(fitting);
     let terminal_id = place.terminal.terminal_id.clone();
     let op = TerminalSocket { terminal_id, cols: own.map(|(cols, _)| cols), rows: own.map(|(_, rows)| rows) };
     let socket = place.link.socket(&op).await?;
@@ -171,7 +171,8 @@ impl Own<'_> {
                         None => return Ok(End::Left),
                     }
                 }
-                (cols, rows) = self.resizes.next() => {
+                window = self.resizes.next() => {
+                    let (cols, rows) = fitting(window);
                     Message::text(serde_json::to_string(&TerminalRequest::Resize { cols, rows }).unwrap_or_default())
                 }
                 asked = self.signals.next() => match asked {

@@ -11,6 +11,12 @@ import { openTerminal } from "./strict.js";
 const SCROLLBACK = 5000;
 const USUAL = { cols: 80, rows: 24 };
 
+/** The size that a terminal gets where so much fits: no more than a daemon gives. */
+function fitting({ cols, rows }) {
+  const most = Math.min(cols, 500);
+  return { cols: most, rows: Math.min(rows, 300, Math.floor(65_000 / most)) };
+}
+
 /**
  * Shows a terminal in an element until `close`. `onChange` is called after `shown()` has become another.
  * @param {{scope: object, id: string, element: HTMLElement, onChange: () => void, onLeave: () => void}} options `onLeave`: its
@@ -28,7 +34,7 @@ export function openSession({ scope, id, element, onChange, onLeave }) {
   }
   function measured() {
     const size = element.clientWidth > 0 ? fitter.proposeDimensions() : undefined;
-    return size?.cols > 1 && size.rows > 0 ? size : undefined;
+    return size?.cols > 1 && size.rows > 0 ? fitting(size) : undefined;
   }
   function take({ cols, rows }) {
     terminal.resize(cols, rows);
