@@ -100,6 +100,7 @@ await play(async ({ page }) => {
   // Each view, then all that can be opened in it.
   const clickAll = async (selector, where, least = 0) => {
     let clicked = 0;
+    if (least > 0) await page.locator(selector).nth(least - 1).waitFor();
     const count = Math.min(await page.locator(selector).count(), 24);
     for (let at = 0; at < count; at += 1) {
       const target = page.locator(selector).nth(at);

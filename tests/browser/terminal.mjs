@@ -64,7 +64,7 @@ await play(async ({ page, context }) => {
   await open(second, `terminal/${terminalId}`);
   await attached(second);
   await shows(first, second);
-  assert.equal((await text(second)).trim(), (await text()).trim());
+  await until("both show the same", async () => (await text(second)).trim() === (await text()).trim());
   await second.close();
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.bringToFront();
