@@ -388,7 +388,11 @@ impl Tasks {
     /// `AI_TASK_NOT_FOUND`; `AI_TASK_ALREADY_COMPLETED` or `INVALID_REQUEST` where only the other was meant.
     pub async fn delete(&self, caller: &Caller, op: TaskDelete) -> Result<TaskDone> {
         let TaskDelete { task_id, ended } = op;
-        if let Some(live) = self.inner.table.find(caller, &task_id)? {
+        let found = self.inner.table.find(caller, &task_id)?;
+        if let Some(live) = found.as_ref().filter(|live| live.status().has_ended()) {
+            // Its end is being written down.
+            live.gone().await;
+        } else if let Some(live) = found {
             if ended == Some(true) {
                 return Err(Error::invalid("the task has not ended").hint("Cancel it first: loopsy task cancel"));
             }
