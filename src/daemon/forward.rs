@@ -8,8 +8,8 @@ use hyper::body::Incoming;
 
 use super::Daemon;
 use super::transfer::onward::{self, Content};
-use crate::base::Result;
 use crate::base::text::printable;
+use crate::base::{Code, Result};
 use crate::http::Body;
 use crate::http::routes::Forward;
 
@@ -26,6 +26,11 @@ impl Forward for Daemon {
                 // People know the peer by its name, not by where it listens.
                 let name = peer.label();
                 error.message = error.message.replace(&link.target().to_string(), &format!("{name} ({})", link.target()));
+                if error.code == Code::PeerUnreachable
+                    && let Some(start) = self.peers.how_to_start(&peer)
+                {
+                    error.hint = Some(start);
+                }
                 error
             })?;
             Ok(onward::answered(running, peer.label(), content, answer))

@@ -54,6 +54,7 @@ fn sessions_and_the_main_daemon_know_each_other_at_once_and_after_restarts() {
     leo.ok(&["session", "stop-all"]);
     assert_eq!(states(&leo), [("worker-1".into(), false), ("worker-2".into(), false)]);
     assert_eq!(peers(&leo, &[]), named(&[("leo/worker-1", "offline"), ("leo/worker-2", "offline")]));
+    assert!(leo.fails(&["exec", "worker-1", "true"], 4).contains("Start it with: loopsy session start worker-1"));
     let again = started(&leo, "worker-1");
     assert_eq!((&again["port"], &again["nodeId"]), (&first["port"], &first["nodeId"]), "both are kept");
     leo.ok(&["restart"]);

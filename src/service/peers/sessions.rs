@@ -267,6 +267,12 @@ impl Peers {
         session.filter(|name| kin::session_at(name, caller.name()).is_some()).unwrap_or_else(|| caller.name().to_owned())
     }
 
+    /// How one of this machine's daemons is started; nothing for other machines.
+    pub fn how_to_start(&self, peer: &Peer) -> Option<String> {
+        let name = kin::session_of(peer.name.as_deref().filter(|_| self.is_kin(peer))?)?;
+        Some(if name == MAIN { "Start it with: loopsy start".into() } else { format!("Start it with: loopsy session start {name}") })
+    }
+
     /// Whether a peer is one of this machine's other daemons.
     pub(super) fn is_kin(&self, peer: &Peer) -> bool {
         peer.name.as_deref().is_some_and(|name| self.0.trust.is_kin(name))
