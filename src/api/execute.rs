@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Event, Many, One, Operation, Permission, Quota, Spec, Upgrade};
+use super::wire::MESSAGE_LIMIT;
 
 /// What to run, the same on every way in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -151,7 +152,8 @@ impl Event for ExecuteEvent {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExecuteSocket {}
 impl Operation for ExecuteSocket {
-    const SPEC: Spec = Spec::get("execute.socket", "/execute/ws").permit(Permission::Execute).quota(Quota::Execute).websocket();
+    const SPEC: Spec =
+        Spec::get("execute.socket", "/execute/ws").permit(Permission::Execute).quota(Quota::Execute).websocket(MESSAGE_LIMIT);
     type Reply = Upgrade;
     fn example() -> Self {
         Self {}

@@ -119,7 +119,7 @@ fn describe(operation: &Description, generator: &mut SchemaGenerator) -> Value {
         None => item,
     };
     let done = if spec.created { "201" } else { "200" };
-    let good = if spec.payload == Payload::WebSocket {
+    let good = if matches!(spec.payload, Payload::WebSocket(_)) {
         json!({ "101": { "description": "The connection is a WebSocket now." } })
     } else if spec.method == http::Method::HEAD {
         json!({ "200": { "description": "The answer is in the headers." } })

@@ -91,8 +91,8 @@ pub enum Payload {
     Json(usize),
     /// Bytes that the handler reads as they come; it has its own limit.
     Raw,
-    /// The connection is taken over as a WebSocket.
-    WebSocket,
+    /// The connection is taken over as a WebSocket. The client's messages have at most this many bytes.
+    WebSocket(usize),
 }
 
 /// Most bytes of an ordinary JSON body.
@@ -221,9 +221,16 @@ impl Spec {
         self.payload = Payload::Raw;
         self
     }
-    /// The request becomes a WebSocket.
-    pub const fn websocket(mut self) -> Self {
-        self.payload = Payload::WebSocket;
+    /// Most bytes of a message that a client sends over the operation's WebSocket.
+    pub const fn longest_message(&self) -> usize {
+        match self.payload {
+            Payload::WebSocket(longest) => longest,
+            _ => 0,
+        }
+    }
+    /// The request becomes a WebSocket, whose client sends messages of at most so many bytes.
+    pub const fn websocket(mut self, longest: usize) -> Self {
+        self.payload = Payload::WebSocket(longest);
         self
     }
     /// These fields travel as headers.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::{One, Operation, Permission, Quota, Spec, Upgrade};
 
+/// Longest message that a terminal's client sends, bytes.
+pub const LONGEST_INPUT: usize = 64 * 1024;
 /// Most columns of a terminal.
 pub const MOST_COLUMNS: u16 = 500;
 /// Most rows of a terminal.
@@ -221,7 +223,7 @@ pub struct TerminalSocket {
     pub rows: Option<u16>,
 }
 impl Operation for TerminalSocket {
-    const SPEC: Spec = Spec::get("terminal.socket", "/terminals/{terminalId}/socket").permit(Permission::Terminal).websocket();
+    const SPEC: Spec = Spec::get("terminal.socket", "/terminals/{terminalId}/socket").permit(Permission::Terminal).websocket(LONGEST_INPUT);
     type Reply = Upgrade;
     fn example() -> Self {
         Self { terminal_id: example_id(), cols: Some(80), rows: Some(24) }

@@ -20,7 +20,7 @@ pub const NODE_ID: &str = "x-loopsy-node-id";
 pub const PEER: &str = "x-loopsy-peer";
 /// Header with the number of the last event that the reader of a stream has seen.
 pub const LAST_EVENT: &str = "last-event-id";
-/// Longest message over a WebSocket, bytes; both ends hold to it.
+/// Longest message over a WebSocket, bytes, unless the operation has a lower limit; both ends hold to it.
 pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Whether whoever sent these headers reads trailers.

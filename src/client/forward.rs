@@ -1,15 +1,22 @@
 //! Sending a request on to another daemon as it is, bodies and upgrades streaming both ways.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
+use tokio_io_timeout::TimeoutReader;
 
 use super::connector::Body;
 use super::link::Link;
 use crate::api::wire::{NODE_ID, PEER, reads_trailers};
 use crate::base::Result;
 use crate::base::workers::Workers;
+
+/// How long the other daemon may say nothing on a socket. Its terminals and commands give a sign of life every five seconds; of
+/// a machine that vanished there is nothing else to be noticed.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Headers that belong to one connection (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -79,7 +86,9 @@ impl Link {
             let going = hyper::upgrade::on(&mut response);
             workers.spawn_until_stop("forwarded socket", async move {
                 if let (Ok(here), Ok(there)) = tokio::join!(coming, going) {
-                    let (mut here, mut there) = (TokioIo::new(here), TokioIo::new(there));
+                    let mut here = TokioIo::new(here);
+                    let mut there = Box::pin(TimeoutReader::new(TokioIo::new(there)));
+                    there.as_mut().set_timeout_pinned(Some(SILENCE));
                     // An end that goes away is how a forwarded socket ends.
                     let _ = tokio::io::copy_bidirectional_with_sizes(&mut here, &mut there, 64 * 1024, 64 * 1024).await;
                 }

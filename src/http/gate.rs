@@ -188,7 +188,7 @@ impl Gate {
         if quota != Quota::Transfer || !resumes(headers) {
             self.limits.draw(&caller, quota, &self.settings.get().rate_limits)?;
         }
-        if spec.payload == Payload::WebSocket {
+        if matches!(spec.payload, Payload::WebSocket(_)) {
             passage.told = Some(caller.listen());
         }
         Ok(route.handle(service.clone(), Exchange { caller, params, request, workers: self.workers.clone() }).await)

@@ -166,7 +166,7 @@ impl<S: Send + Sync + 'static> Routes<S> {
                 };
                 let target = op.target().map(str::to_owned);
                 workers.spawn("websocket", async move {
-                    if let Some(socket) = websocket::upgraded(&mut request).await {
+                    if let Some(socket) = websocket::upgraded(&mut request, O::SPEC.longest_message()).await {
                         service.serve_socket(caller, op, socket).await;
                     }
                 });

@@ -8,15 +8,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::body::{self, Body};
-use crate::api::wire::MESSAGE_LIMIT;
 use crate::base::{Error, Result};
 
 /// A WebSocket with a client.
 pub type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-/// The limits of every socket, both ends.
-pub fn config() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(MESSAGE_LIMIT)).max_frame_size(Some(MESSAGE_LIMIT)).write_buffer_size(0)
+/// The limits of a socket on which messages of at most so many bytes come.
+fn config(longest: usize) -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(longest)).max_frame_size(Some(longest)).write_buffer_size(0)
 }
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
@@ -48,8 +47,8 @@ pub(super) fn accept(request: &Request<Incoming>) -> Result<Response<Body>> {
     Ok(response)
 }
 
-/// The socket, once the response is out.
-pub(super) async fn upgraded(request: &mut Request<Incoming>) -> Option<Socket> {
+/// The socket, once the response is out. Its client sends messages of at most `longest` bytes.
+pub(super) async fn upgraded(request: &mut Request<Incoming>, longest: usize) -> Option<Socket> {
     let stream = hyper::upgrade::on(request).await.map_err(|cause| tracing::debug!(%cause, "an upgrade was not completed")).ok()?;
-    Some(WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config())).await)
+    Some(WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config(longest))).await)
 }

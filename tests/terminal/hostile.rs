@@ -1,12 +1,13 @@
 //! Clients and programs that mean harm.
 
+use futures_util::{SinkExt, StreamExt};
 use http::Method;
 use loopsy::api::terminal::{TerminalReply, TerminalSocket};
 use loopsy::base::Code;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Viewer, open};
+use super::{Viewer, get, open};
 use crate::support::node::{Node, Pair};
 use crate::support::sim::OWNER;
 
@@ -137,4 +138,35 @@ async fn a_title_without_end_and_other_floods_of_control_do_not_grow_the_daemon(
         later.until_text("done").await;
     }
     assert!(node.process().peak_memory().unwrap() < 64 * loopsy::base::units::MIB);
+}
+
+/// What one client sends at once, and how many there are, is bounded: their messages are kept until they are whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_take_little_memory() {
+    let node = Node::start("kai", json!({}));
+    let link = node.link();
+    let terminal = open(&link, "cat", &[]).await;
+    let mut viewer = Viewer::attach(&link, &terminal, None).await;
+    viewer.send(Message::binary(vec![b'x'; 64 * 1024])).await;
+    viewer.until_text("xxxx").await;
+    let _ = viewer.socket.send(Message::binary(vec![b'x'; 64 * 1024 + 1])).await;
+    while viewer.step().await {}
+    assert!(!viewer.said.iter().any(|reply| matches!(reply, TerminalReply::Exit { .. })));
+
+    let mut crowd = Vec::new();
+    for _ in 0..32 {
+        crowd.push(Viewer::attach(&link, &terminal, None).await);
+    }
+    let mut refused = link.socket(&TerminalSocket { terminal_id: terminal.terminal_id.clone(), cols: None, rows: None }).await.unwrap();
+    let Some(Ok(Message::Text(text))) = refused.next().await else { panic!("an answer") };
+    let TerminalReply::Error { error } = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+    assert_eq!(error.code, Code::ExecMaxConcurrent);
+    drop(crowd);
+    let again = async {
+        while get(&link, &terminal).await.clients > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, again).await.unwrap();
+    Viewer::attach(&link, &terminal, None).await;
 }

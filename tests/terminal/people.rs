@@ -3,6 +3,7 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use loopsy::api::peers::PeerRevoke;
 use loopsy::api::terminal::TerminalList;
 use pty_process::{Pty, Size};
@@ -11,9 +12,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{PATIENCE, open};
+use super::{PATIENCE, Viewer, open};
 use crate::support::node::{Node, Pair};
-use crate::support::process::Process;
+use crate::support::process::{Process, heavy, until};
 use crate::support::program::Program;
 
 /// Somebody who sits at a terminal in which the program runs.
@@ -217,6 +218,17 @@ async fn without_a_terminal_of_one_s_own_it_works_all_the_same() {
     let out = leo.piped(&["shell", "kai", "sh", "-c", "stty size; cat; exit 5"], b"hello\n");
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.code() == Some(5) && text.contains("24 80\r\n") && text.ends_with("hello\r\n"), "{out:?}");
+    // The end of the input is told until it is heard.
+    for (command, input, code) in [
+        (&["bash", "--norc", "-i"][..], &b"exit 4\n"[..], 4),
+        (&["bash", "--norc", "-i"], b"", 0),
+        (&["cat"], b"half a line", 0),
+        (&["sh", "-c", "sleep 0.3; stty -icanon min 1; sleep 0.3; stty icanon; cat"], b"", 0),
+    ] {
+        let args = [&["shell", "kai"], command].concat();
+        let out = tokio::task::block_in_place(|| leo.piped(&args, input));
+        assert_eq!(out.status.code(), Some(code), "{command:?} {out:?}");
+    }
     assert_eq!(leo.run(&["shell", "kai", "sh", "-c", "kill -9 $$"]).code, 137);
     assert!(leo.run(&["shell", ".", "--list"]).err.contains("No terminals on this machine"));
     assert!(leo.run(&["shell", ".", "sh", "-c", "echo $TERM on $((6*7))"]).out.contains("xterm-256color on 42"));
@@ -248,4 +260,58 @@ async fn several_at_one_terminal_share_it() {
     for mut seat in seats {
         assert_eq!(seat.end().await.code(), Some(0));
     }
+}
+
+/// Keys that nobody takes do not keep whoever typed them.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_typed_into_a_program_that_reads_nothing_can_leave() {
+    let node = Node::start("kai", json!({}));
+    let line = format!("{}\r", "x".repeat(4000));
+    for leaves in [true, false] {
+        let mut seat = Seat::take(&node.program, &["shell", ".", "sh", "-c", "stty -echo raw; echo ready; exec sleep 1000"]);
+        seat.until("ready").await;
+        let mut bell = [0; 1024];
+        // What is more than all that keep something together is told by the bell.
+        let typing = async {
+            loop {
+                let written = timeout(Duration::from_millis(100), seat.pty.write_all(line.as_bytes())).await;
+                written.unwrap_or(Ok(())).unwrap();
+                if let Ok(Ok(count)) = timeout(Duration::from_millis(1), seat.pty.read(&mut bell)).await
+                    && bell[..count].contains(&7)
+                {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, typing).await.expect("it is told that there is no room");
+        if leaves {
+            seat.types("\r~.").await;
+        } else {
+            Process::of(seat.child.id().unwrap()).unwrap().signal("TERM");
+        }
+        assert_eq!(seat.end().await.code(), Some(0), "{}", seat.text());
+        assert!(seat.is_usual() && seat.text().contains("--attach"));
+    }
+}
+
+/// A machine whose cable was pulled says no goodbye.
+#[tokio::test(flavor = "multi_thread")]
+async fn heavy_who_looks_at_a_machine_that_vanishes_is_told() {
+    if !heavy() {
+        return;
+    }
+    let pair = Pair::start();
+    let terminal = open(&pair.leo.link().via("kai"), "sleep", &["1000"]).await;
+    let mut seat = Seat::take(&pair.leo.program, &["shell", "kai", "--attach", &terminal.terminal_id]);
+    let mut viewer = Viewer::attach(&pair.leo.link().via("kai"), &terminal, None).await;
+    until("both are there", PATIENCE, || pair.kai.program.ok(&["shell", ".", "--list", "--json"]).contains("\"clients\": 2")).await;
+    pair.kai.process().signal("STOP");
+    let ended = timeout(Duration::from_secs(60), seat.child.wait()).await;
+    let closed = timeout(Duration::from_secs(60), async { while let Some(Ok(_)) = viewer.socket.next().await {} }).await;
+    pair.kai.process().signal("CONT");
+    ended.expect("the shell ends").unwrap();
+    assert_eq!(seat.end().await.code(), Some(4), "{}", seat.text());
+    let text = seat.text().replace('\n', "");
+    assert!(text.contains("come back with: loopsy shell kai --attach"), "{text}");
+    closed.expect("the forwarded socket is closed");
 }

@@ -89,7 +89,7 @@ fn split(args: &Exec) -> Result<(Option<Vec<String>>, Command)> {
 pub fn variables(pairs: &[String]) -> Result<Option<BTreeMap<String, String>>> {
     let pair = |pair: &String| match pair.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(Error::invalid(format!("--env {pair}: it is not NAME=VALUE"))),
+        _ => Err(Error::invalid(format!("--env {pair}: it is not NAME=VALUE")).hint("For example: --env LANG=C")),
     };
     let all = pairs.iter().map(pair).collect::<Result<BTreeMap<_, _>>>()?;
     Ok((!all.is_empty()).then_some(all))

@@ -133,6 +133,9 @@ impl Live {
         let mut state = lock(&self.state);
         (state.shown.cols, state.shown.rows) = (size.cols, size.rows);
     }
+    pub(super) fn clients(&self) -> u32 {
+        lock(&self.state).shown.clients
+    }
     pub(super) fn attached(&self) {
         lock(&self.state).shown.clients += 1;
         self.tell("attached");

@@ -47,6 +47,8 @@ pub use line::News;
 
 /// Most terminals of a peer, or of this machine, that are kept after their program's end.
 const MOST_ENDED: usize = 32;
+/// Most clients of a terminal.
+const MOST_CLIENTS: u32 = 32;
 /// Bytes that are typed at once.
 const TYPED: usize = 16 * 1024;
 /// Most characters of a name.
@@ -221,6 +223,10 @@ impl Terminals {
     /// As [`Terminals::get`].
     pub async fn attach(&self, caller: &Caller, id: &str, size: Option<Size>) -> Result<Client> {
         let live = self.find(caller, id)?;
+        if live.clients() >= MOST_CLIENTS {
+            return Err(Error::new(Code::ExecMaxConcurrent, format!("{MOST_CLIENTS} look at that terminal already"))
+                .hint("Close a window that shows it."));
+        }
         let line = Arc::new(Line::new(live.moved.clone()));
         let client = Client { line: line.clone(), live };
         let attached = client.live.orders.send(Order::Attach(line, size)).await;
@@ -245,7 +251,7 @@ impl Terminals {
         let mut running = lock(&self.inner.running);
         if *running >= most {
             return Err(Error::new(Code::ExecMaxConcurrent, format!("there are {most} terminals already"))
-                .hint("End one, or raise terminal.maxConcurrent there."));
+                .hint("See them with: loopsy shell <peer> --list; end one with --end ID, or raise terminal.maxConcurrent there."));
         }
         *running += 1;
         Ok(Slot(self.inner.running.clone()))

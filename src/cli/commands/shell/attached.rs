@@ -1,5 +1,6 @@
 //! One's own terminal, attached to another one.
 
+use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::escapes::{Escapes, HELP, Typed};
@@ -25,13 +26,23 @@ use crate::platform::terminal::{Raw, Resizes, size};
 
 /// Bytes of input sent at a time.
 const INPUT: usize = 16 * 1024;
-/// Messages that wait while the other side takes none.
-const WAITING: usize = 64;
+/// Bytes that are kept of what was typed while the other side takes none.
+const KEPT: usize = 1024 * 1024;
+/// How long the other side may take nothing of what is kept until what is typed beyond it is dropped. It is looked at all the
+/// same: whoever is stuck wants to leave.
+const STUCK: Duration = Duration::from_secs(2);
+/// How long nothing may come: the other side gives a sign of life every five seconds.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How often the end of input is told until the program has ended: it is lost where a program has just begun to read keys itself,
+/// and ends only the line where one was begun.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long the machine is asked what has become of a terminal whose connection broke.
 const ASKING: Duration = Duration::from_secs(3);
 /// What stands for the end of input, and for an interrupt, in a terminal.
 const END: &[u8] = b"\x04";
 const INTERRUPT: &[u8] = b"\x03";
+/// What a terminal does with keys for which there is no room.
+const BELL: &[u8] = b"\x07";
 /// Leaves the other screen and switches off what programs switch on, so that what comes next looks as it should.
 const RESTORE: &[u8] =
     b"\x18\x1b7\x1b[?1049l\x1b[!p\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b[?25h\x1b[0m\r\n";
@@ -61,8 +72,8 @@ pub(super) async fn run(session: &Session, place: &Place<'_>) -> Result<ExitCode
     let resizes = Resizes::listen().map_err(unusable)?;
     let raw = is_typed.then(Raw::begin).transpose().map_err(unusable)?;
     let (out, news) = socket.split();
-    let (sender, messages) = mpsc::channel(WAITING);
-    let own = Own { session, signals, resizes, sender, escapes: is_typed.then(Escapes::new) };
+    let (sender, messages) = mpsc::channel(1);
+    let own = Own { session, signals, resizes, sender, escapes: is_typed.then(Escapes::new), kept: Kept::default() };
     let end = tokio::select! {
         end = show(session, news) => end,
         end = own.listen() => end,
@@ -116,7 +127,7 @@ fn status(exit_code: Option<i32>, signal: Option<&str>) -> u8 {
 
 /// Shows what comes until the end.
 async fn show(session: &Session, mut news: SplitStream<Socket>) -> Result<End> {
-    while let Some(Ok(message)) = news.next().await {
+    while let Ok(Some(Ok(message))) = timeout(SILENCE, news.next()).await {
         let text = match message {
             Message::Binary(bytes) => {
                 session.console.bytes(&bytes)?;
@@ -152,36 +163,68 @@ struct Own<'a> {
     sender: mpsc::Sender<Message>,
     /// Where somebody types.
     escapes: Option<Escapes>,
+    kept: Kept,
+}
+
+/// What waits until the other side takes it.
+#[derive(Default)]
+struct Kept {
+    messages: VecDeque<Message>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn push(&mut self, message: Message) {
+        self.bytes += message.len();
+        self.messages.push_back(message);
+    }
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= message.len();
+        Some(message)
+    }
 }
 
 impl Own<'_> {
     /// Has sent what is typed, and what else happens here, until somebody wants to leave.
     async fn listen(mut self) -> Result<End> {
+        let sender = self.sender.clone();
         let mut stdin = tokio::io::stdin();
         let mut buffer = vec![0; INPUT];
-        let mut is_open = true;
+        let (mut is_open, mut is_stuck) = (true, false);
         loop {
-            let message = tokio::select! {
-                read = stdin.read(&mut buffer), if is_open => {
+            // What is not typed waits where it comes from.
+            let is_full = self.kept.bytes >= if self.escapes.is_some() { KEPT } else { 1 };
+            tokio::select! {
+                read = stdin.read(&mut buffer), if is_open && (is_stuck || !is_full) => {
                     // Input that can't be read ends.
                     let length = read.unwrap_or(0);
                     is_open = length > 0;
                     match self.typed(&buffer[..length])? {
-                        Some(bytes) => Message::Binary(bytes),
                         None => return Ok(End::Left),
+                        Some(_) if is_full => self.session.console.error_bytes(BELL)?,
+                        Some(bytes) => self.kept.push(Message::Binary(bytes)),
                     }
+                }
+                room = sender.reserve(), if !self.kept.messages.is_empty() => {
+                    // Nobody is left who could take it.
+                    let Ok(room) = room else { std::future::pending().await };
+                    if let Some(message) = self.kept.pop() {
+                        room.send(message);
+                    }
+                    is_stuck = false;
                 }
                 window = self.resizes.next() => {
                     let (cols, rows) = fitting(window);
-                    Message::text(serde_json::to_string(&TerminalRequest::Resize { cols, rows }).unwrap_or_default())
+                    self.kept.push(Message::text(serde_json::to_string(&TerminalRequest::Resize { cols, rows }).unwrap_or_default()));
                 }
                 asked = self.signals.next() => match asked {
-                    Asked::Interrupt => Message::Binary(Bytes::from_static(INTERRUPT)),
-                    Asked::Terminate | Asked::HangUp => return Ok(End::Left),
+                    Asked::Interrupt if is_open || self.escapes.is_some() => self.kept.push(Message::Binary(Bytes::from_static(INTERRUPT))),
+                    _ => return Ok(End::Left),
                 },
-            };
-            // Nobody is left who could take it.
-            let _ = self.sender.send(message).await;
+                () = sleep(STUCK), if is_full && self.escapes.is_some() && !is_stuck => is_stuck = true,
+                () = sleep(AGAIN), if !is_open && !is_full => self.kept.push(Message::Binary(Bytes::from_static(END))),
+            }
         }
     }
 
