@@ -82,7 +82,7 @@ export async function link() {
 /** Where the dashboard is. */
 export const origin = new URL(told.url).origin;
 
-/** Starts a browser. `hosts` maps names to addresses, as a resolver would that an attacker controls. */
+/** Starts a browser. `hosts` maps names, or names with ports, to where they lead, as a resolver would that an attacker controls. */
 export async function browser(hosts = []) {
   return chromium.launch({
     executablePath: told.chromium,
@@ -103,8 +103,8 @@ export async function browser(hosts = []) {
  * Plays a scene: `act({ page, context })` with a page that is logged in. Fails where a script throws, the policy of the page is
  * violated, a dialog opens by itself, or a key of a daemon comes over the wire.
  */
-export async function play(act, { size = SIZES.desk, theme = "light", url } = {}) {
-  const running = await browser();
+export async function play(act, { size = SIZES.desk, theme = "light", url, hosts } = {}) {
+  const running = await browser(hosts);
   try {
     const context = await running.newContext({ viewport: size, colorScheme: theme, reducedMotion: "reduce" });
     context.setDefaultTimeout(PATIENCE);

@@ -1,9 +1,11 @@
 // Terminals: a shell here and on a peer, full-screen programs, a resize, a second client with the same screen, lost and found.
 
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask, assert, enter, look, open, play, stage, until } from "./stage.mjs";
+import { relay } from "./relay.mjs";
 
+const way = await relay();
 writeFileSync(join(stage.leo.folder, "long.txt"), Array.from({ length: 500 }, (_, number) => `line ${number + 1}`).join("\n"));
 
 await play(async ({ page, context }) => {
@@ -16,8 +18,8 @@ await play(async ({ page, context }) => {
     await page.keyboard.type(line);
     await page.keyboard.press("Enter");
   };
-  const size = async () => {
-    const { terminals } = await ask("leo", "GET", "/terminals");
+  const size = async (machine = "leo") => {
+    const { terminals } = await ask(machine, "GET", "/terminals");
     return `${terminals[0].rows} ${terminals[0].cols}`;
   };
 
@@ -33,12 +35,15 @@ await play(async ({ page, context }) => {
   await shows("say-42");
 
   // The window is another size: so is the terminal, and the program knows.
-  const before = await size();
-  await page.setViewportSize({ width: 1000, height: 600 });
-  await until("the terminal has another size", async () => (await size()) !== before);
-  await type("stty size");
-  await shows(await size());
-  await page.setViewportSize({ width: 1440, height: 900 });
+  const resized = async (machine) => {
+    const before = await size(machine);
+    await page.setViewportSize({ width: 1000, height: 600 });
+    await until("the terminal has another size", async () => (await size(machine)) !== before);
+    await type("stty size");
+    await shows(`\n${await size(machine)}\n`);
+    await page.setViewportSize({ width: 1440, height: 900 });
+  };
+  await resized("leo");
 
   // A program that has the whole screen, through a resize; the old screen is there after it.
   await type(`less ${join(stage.leo.folder, "long.txt")}`);
@@ -84,11 +89,23 @@ await play(async ({ page, context }) => {
   await shows("say-42");
   await page.setViewportSize({ width: 1440, height: 900 });
 
-  // A lost connection is shown, and what happened meanwhile is there afterwards.
-  await context.setOffline(true);
-  await page.evaluate(() => dispatchEvent(new Event("offline")));
-  await context.setOffline(false);
+  // The connection breaks off while a program works: that is told, the program goes on, and all is there afterwards.
+  const [go, gone] = ["go", "gone"].map((name) => join(stage.leo.folder, name));
+  await type(`echo beg-$((40 + 2))un; while [ ! -e ${go} ]; do sleep 0.1; done; echo mean-$((40 + 2))while; : > ${gone}`);
+  await shows("beg-42un");
+  const last = await text();
+  assert.ok(way.cut() > 0, "the page goes another way");
+  await until("the loss is told", async () => (await screen().getAttribute("data-state")) === "lost");
+  await screen().getByRole("alert").filter({ hasText: "The program goes on there." }).waitFor();
+  assert.equal(await text(), last);
+  writeFileSync(go, "");
+  await until("the program went on", () => existsSync(gone));
+  assert.equal(await text(), last);
+  way.mend();
   await attached();
+  await shows("mean-42while");
+  assert.ok((await text()).startsWith(last.trimEnd()), await text());
+  assert.equal(await screen().getByRole("alert").count(), 0);
   await type("echo after-$((1 + 1))");
   await shows("after-2");
 
@@ -106,5 +123,6 @@ await play(async ({ page, context }) => {
   await type("echo $LOOPSY_DATA_DIR on-kai");
   await shows("on-kai");
   await until("kai has it", async () => (await ask("kai", "GET", "/terminals")).terminals.length === 1);
+  await resized("kai");
   await look(page, "peer");
-});
+}, { hosts: way.hosts });
