@@ -1,4 +1,4 @@
-// AI tasks: an agent is put to work here and on a peer; watched, asked, allowed, denied, edited, told more, interrupted, ended.
+// AI tasks: an agent is put to work here and on a peer; watched, asked, allowed, denied, edited, told more, remembered, interrupted, ended.
 
 import { ask, assert, look, open, play, until } from "./stage.mjs";
 
@@ -17,6 +17,9 @@ await play(async ({ page }) => {
     await page.getByTestId("task").waitFor();
   };
   const task = page.getByTestId("task");
+  // The task that is open, as the daemon has it.
+  const told = () => ask("leo", "GET", `/ai-tasks/${decodeURIComponent(new URL(page.url()).hash.replace(/^#\/tasks\/([^?]*).*$/, "$1"))}`);
+  const asksFor = (command) => task.getByTestId("task-ask").filter({ hasText: command }).waitFor();
 
   await open(page, "tasks");
   await page.getByText("No tasks yet").waitFor();
@@ -38,10 +41,40 @@ await play(async ({ page }) => {
   assert.match(await task.getByRole("link", { name: "the page" }).getAttribute("rel"), /noopener/);
   await look(page, "completed");
 
+  assert.equal((await told()).cost, 0.25);
+  await task.locator(".task-head").getByText("$0.25", { exact: true }).waitFor();
+
   // Told more: the same session goes on.
-  await page.getByTestId("task-prompt").fill(`And now ${script({ text: "More was done." })}`);
-  await page.getByTestId("task-tell").click();
+  const tell = async (prompt) => {
+    await page.getByTestId("task-prompt").fill(prompt);
+    await page.getByTestId("task-tell").click();
+  };
+  await tell(`And now ${script({ text: "More was done." })}`);
   await task.getByText("More was done.").first().waitFor();
+  await becomes("completed");
+
+  // Allowed for the session: the same is not asked again, neither in this turn nor in the next; something else is.
+  const rule = { type: "addRules", rules: [{ toolName: "Bash", ruleContent: "echo same" }], behavior: "allow", destination: "localSettings" };
+  const wider = { type: "setMode", mode: "acceptEdits", destination: "session" };
+  const same = bash("echo same", { suggest: [wider, rule] });
+  await dispatch(`Twice ${script(same, same, bash("echo other"), { text: "Twice and other." })}`);
+  await becomes("waiting_approval");
+  await asksFor("echo same");
+  const remember = page.getByTestId("task-remember");
+  const offers = await remember.getByRole("option").allTextContents();
+  assert.equal(offers.filter((offer) => offer.startsWith("For this session: ")).length, 2, offers.join("\n"));
+  const [narrow] = offers.filter((offer) => offer.includes("echo same"));
+  assert.ok(!narrow.endsWith("(allows more)") && offers.some((offer) => offer.endsWith("(allows more)")), offers.join("\n"));
+  await remember.selectOption({ label: narrow });
+  await task.getByText("From then on it may without asking").waitFor();
+  await look(page, "remember");
+  await page.getByTestId("task-approve").click();
+  await asksFor("echo other");
+  await page.getByTestId("task-approve").click();
+  await becomes("completed");
+  await task.getByText("Twice and other.").first().waitFor();
+  await tell(`Again ${script(same, { text: "Without asking." })}`);
+  await task.getByText("Without asking.").first().waitFor();
   await becomes("completed");
 
   // Denied, with a reason that the agent hears.
@@ -69,8 +102,7 @@ await play(async ({ page }) => {
   await dispatch(`Both ${script({ together: [bash("echo a"), bash("echo b")] }, { text: "Both done." })}`);
   await until("two questions", async () => (await page.getByTestId("task-approve").count()) === 2);
   await look(page, "two-questions");
-  const id = decodeURIComponent(new URL(page.url()).hash.replace(/^#\/tasks\/([^?]*).*$/, "$1"));
-  const [first] = (await ask("leo", "GET", `/ai-tasks/${id}`)).pendingApprovals;
+  const { taskId: id, pendingApprovals: [first] } = await told();
   await ask("leo", "POST", `/ai-tasks/${id}/approve`, { requestId: first.requestId, approved: true });
   await until("one question is left", async () => (await page.getByTestId("task-approve").count()) === 1);
   await page.getByTestId("task-approve").click();
