@@ -4,7 +4,7 @@ import { Countdown, ErrorLine, Text } from "../../components/basics.js";
 import { call } from "../../lib/api.js";
 import { visible } from "../../lib/format.js";
 import { markdown } from "../../lib/markdown.js";
-import { html, useRef, useState } from "../../lib/ui.js";
+import { html, useLayoutEffect, useRef, useState } from "../../lib/ui.js";
 import { Permission } from "./permission.js";
 import { Question } from "./question.js";
 import { ToolInput } from "./tool.js";
@@ -17,14 +17,30 @@ const SETTLED = 404;
 export function Asks({ scope, task, transcript, onStale }) {
   const box = useRef();
   const open = openOf(task, transcript);
-  const settled = () => {
-    onStale();
-    box.current?.focus();
-  };
-  return html`<div ref=${box} tabindex="-1" class="asks" role="region" aria-label="Waiting for your answer" hidden=${open.length === 0} data-testid="task-asks">
+  const focus = useNearFocus(box, open.map((approval) => approval.requestId).join(" "));
+  return html`<div ref=${box} ...${focus} tabindex="-1" class="asks" role="region" aria-label="Waiting for your answer" hidden=${open.length === 0} data-testid="task-asks">
     <p class="visually-hidden" role="status">${open.length > 0 ? `${open.length} waiting for your answer` : ""}</p>
-    ${open.map((approval) => html`<${AskCard} key=${approval.requestId} ...${{ scope, task, approval }} onSettled=${settled} />`)}
+    ${open.map((approval) => html`<${AskCard} key=${approval.requestId} ...${{ scope, task, approval }} onSettled=${onStale} />`)}
   </div>`;
+}
+
+/** Keeps the focus near when what had it goes with its question; with the last one goes the box. `ids` are those of what is open. */
+function useNearFocus(box, ids) {
+  const isHere = useRef(false);
+  useLayoutEffect(() => {
+    const at = document.activeElement;
+    const isLost = at === document.body || (ids === "" && box.current.contains(at));
+    if (isHere.current && isLost) (ids === "" ? box.current.closest(".pane") : box.current).focus();
+    isHere.current &&= ids !== "";
+  }, [ids]);
+  return {
+    onFocusIn: () => {
+      isHere.current = true;
+    },
+    onFocusOut: ({ relatedTarget }) => {
+      if (relatedTarget) isHere.current = box.current.contains(relatedTarget);
+    },
+  };
 }
 
 /** Questions without an answer: those of the stream, and those of the task that the stream has not told yet. */

@@ -31,7 +31,7 @@ export function Task({ scope, id, listed, reload, onLeave }) {
     followed.read();
     reload();
   };
-  return html`<section class="pane" aria-label="Task" data-testid="task">
+  return html`<section class="pane" tabindex="-1" aria-label="Task" data-testid="task">
     <header class="pane-head">
       <${IconButton} icon="back" label="Back to the tasks" class="btn quiet icon-only pane-back" onClick=${onLeave} />
       <h2><${Text}>${task ? taskTitle(task) : "Task"}<//></h2>
