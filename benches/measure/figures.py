@@ -1,6 +1,7 @@
 """THE LIST of what is measured, by group."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import statistics
 import subprocess
 import time
 
-from . import agents, machine
+from . import agents, dashboard, machine
 from .bench import at_least, at_least_times, at_most, at_most_times
 from .daemons import Connection, Daemon, Home, Pair, filler, random_file, start, text_file
 from .machine import Failed, Missing, find, run
@@ -360,6 +361,38 @@ def messages(bench):
         agents.keep_port(pair.b)
         # Long enough to be known to be away, and to be asked less and less often.
         bench.compare("queued message, peer is back until delivered", "s", at_most(2), lambda: agents.seconds_after_return(pair, 20))
+
+
+@group("dashboard")
+def page(bench):
+    """The page in a browser, and a terminal that is flooded."""
+    with start(bench, "shown") as daemon, dashboard.Dashboard(daemon) as shown:
+        time.sleep(2)
+        bench.compare("memory of the dashboard at rest", "MiB", at_most(10), lambda: machine.memory(shown.process.pid, "VmRSS"), rounds=1)
+        visits = []
+        for name, unit, most, figure in (
+            ("first paint", "ms", 300, "paintMs"),
+            ("first paint, over the wire", "kB", 300, "wireKilobytes"),
+            ("event, stored until it is on the screen, p95 of 40", "ms", 150, "eventP95Ms"),
+        ):
+            bench.compare(name, unit, at_most(most), in_turn(visits, lambda: dashboard.visit(shown), figure))
+    with start(bench, "flooded") as daemon, optional(lambda: Sshd(bench)) as sshd:
+        rival = needs(sshd, lambda: run(sshd.command("-tt", dashboard.TEXT))[0])
+        bench.compare("500 MB through a terminal", "s", None, lambda: dashboard.seconds_of_flood(daemon), rival, "ssh -tt")
+        bench.compare("memory of its daemon, at most", "MiB", at_most(64), lambda: peak(daemon), rounds=1)
+
+
+def in_turn(visits, visit, figure):
+    """One figure of one visit after the other. Visits tell all figures, so that the next figure takes those that were made."""
+    numbers = itertools.count()
+
+    def measured():
+        number = next(numbers)
+        if number == len(visits):
+            visits.append(visit())
+        return visits[number][figure]
+
+    return measured
 
 
 @group("fleet")
