@@ -100,8 +100,8 @@ async fn a_shell_on_a_peer_is_as_if_one_sat_there() {
         seat.types(&format!("clear; while [ \"$(stty size)\" != '{size}' ]; do sleep 0.01; done; echo $((0+{number})) {word}\r")).await;
         seat.until(known).await;
     }
-    // An interrupt is the program's there.
-    seat.types("echo $((30+3)) sleeps; sleep 1000\r").await;
+    // An interrupt is the program's there, once the shell has given it the terminal.
+    seat.types("sh -c 'echo $((30+3)) sleeps; exec sleep 1000'\r").await;
     seat.until("33 sleeps").await;
     seat.types("\u{3}").await;
     seat.until("^C\nready-").await;
