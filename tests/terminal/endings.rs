@@ -46,6 +46,7 @@ async fn stopping_the_daemon_ends_them_within_five_seconds_and_tells_who_looks()
     let family = family(&node).await;
     let shell = open(&link, "bash", &["--norc", "-i"]).await;
     let mut viewer = Viewer::attach(&link, &shell, None).await;
+    viewer.until_text("bash").await;
     node.process().signal("TERM");
     assert_eq!(viewer.end().await, (None, Some("SIGHUP".into())));
     until("all are gone", Duration::from_secs(6), || family.iter().all(|process| !process.runs())).await;

@@ -153,6 +153,12 @@ async fn clients_take_little_memory() {
     while viewer.step().await {}
     assert!(!viewer.said.iter().any(|reply| matches!(reply, TerminalReply::Exit { .. })));
 
+    let nobody = || async {
+        while get(&link, &terminal).await.clients > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, nobody()).await.unwrap();
     let mut crowd = Vec::new();
     for _ in 0..32 {
         crowd.push(Viewer::attach(&link, &terminal, None).await);
@@ -162,11 +168,6 @@ async fn clients_take_little_memory() {
     let TerminalReply::Error { error } = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
     assert_eq!(error.code, Code::ExecMaxConcurrent);
     drop(crowd);
-    let again = async {
-        while get(&link, &terminal).await.clients > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(super::PATIENCE, again).await.unwrap();
+    tokio::time::timeout(super::PATIENCE, nobody()).await.unwrap();
     Viewer::attach(&link, &terminal, None).await;
 }

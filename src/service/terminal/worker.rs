@@ -228,11 +228,12 @@ impl Worker {
         if let Some(size) = size.filter(|_| self.ended.is_none()) {
             self.resize(size);
         }
+        // Whoever hears that he is attached is counted.
+        self.live.attached();
         line.tell(News::Attached(self.screen.size()));
         // The first to look sees all as it came, and answers what the program has asked its terminal.
         let shown = self.unseen.take().unwrap_or_else(|| self.screen.whole());
         line.catch_up(&shown);
-        self.live.attached();
         match &self.ended {
             Some((ended, _)) if self.is_over() => {
                 line.tell(News::Ended(ended.clone()));
