@@ -273,14 +273,15 @@ impl Tasks {
         }
     }
 
-    /// A peer has another name: its tasks are still its own.
+    /// A peer has another name: its tasks are still its own. Those that have ended are told as its own once that is kept.
     async fn rename_dispatcher(&self, old: &str, new: &str) {
         for (task_id, peer) in self.inner.table.rename(old, new) {
             let kept = self.inner.shelf.load(&task_id).await;
             if let Ok(Some(mut record)) = kept {
-                record.task.peer = Some(peer);
+                record.task.peer = Some(peer.clone());
                 self.inner.shelf.keep(record).await;
             }
+            self.inner.table.give(&task_id, peer);
         }
     }
 

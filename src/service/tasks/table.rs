@@ -206,27 +206,29 @@ impl Table {
         tasks.sort_by(|a, b| (b.started_at, &b.task_id).cmp(&(a.started_at, &a.task_id)));
         tasks
     }
-    /// A machine has another name; answers which of its tasks have ended, and whose they are now.
+    /// A machine has another name: what it has at work is its own under that one. Answers which of its tasks have ended, and
+    /// whose they are to be.
     pub(super) fn rename(&self, old: &str, new: &str) -> Vec<(String, String)> {
         let renamed = |task: &Task| task.peer.as_ref().and_then(|peer| kin::renamed(peer, old, new));
         let mut ended = Vec::new();
-        for (id, entry) in &mut lock(&self.state).tasks {
+        for (id, entry) in &lock(&self.state).tasks {
             match entry {
                 Entry::Live(live) => {
                     if let Some(peer) = live.look(|record| renamed(&record.task)) {
                         live.change_and_save(|task| task.peer = Some(peer));
                     }
                 }
-                Entry::Ended { task, legacy: false, .. } => {
-                    if let Some(peer) = renamed(task) {
-                        task.peer = Some(peer.clone());
-                        ended.push((id.clone(), peer));
-                    }
-                }
+                Entry::Ended { task, legacy: false, .. } => ended.extend(renamed(task).map(|peer| (id.clone(), peer))),
                 Entry::Ended { .. } => {}
             }
         }
         ended
+    }
+    /// A task that has ended is somebody else's.
+    pub(super) fn give(&self, task_id: &str, peer: String) {
+        if let Some(Entry::Ended { task, .. }) = lock(&self.state).tasks.get_mut(task_id) {
+            task.peer = Some(peer);
+        }
     }
     /// All that have not ended.
     pub(super) fn live(&self) -> Vec<Arc<Live>> {
