@@ -179,6 +179,9 @@ fn a_daemon_that_hangs_is_told_within_its_limit() {
     let program = well();
     let pid = program.running().unwrap().pid.to_string();
     assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    // All of its threads have to notice.
+    let state = || String::from_utf8(Command::new("ps").args(["-o", "state=", "-p", &pid]).output().unwrap().stdout).unwrap();
+    while !state().starts_with('T') {}
     let report = doctor(&program);
     assert!(Command::new("kill").args(["-CONT", &pid]).status().unwrap().success());
     let line = only(&report);
