@@ -213,8 +213,8 @@ pub struct PairStatus {
     /// The revision that is known already: another one is answered at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
-    /// Whether this is the screen of the one who pairs: where it goes away while it waits, and does not come back within five
-    /// seconds, the pairing is ended.
+    /// Whether this is the screen of the one who pairs: where it does not ask again within five seconds of its answer, or of
+    /// going away while it waits, a pairing that is under way is ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub screen: bool,
 }

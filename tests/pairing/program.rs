@@ -136,6 +136,18 @@ fn a_no_or_ctrl_c_is_told_on_both_screens() {
     }
 }
 
+/// A screen may vanish while nothing of it waits.
+#[tokio::test]
+async fn a_screen_that_does_not_ask_again_ends_the_pairing() {
+    let kai = machine("kai");
+    kai.ok(&["start"]);
+    kai.ok(&["api", "pair.start"]);
+    let state = |asked: &str| serde_json::from_str::<Value>(&kai.ok(&["api", "pair.status", asked])).unwrap();
+    assert_eq!(state(r#"{"screen": true}"#)["active"], true);
+    until("the pairing is over", LIMIT, || state("{}")["active"] == false).await;
+    assert!(state("{}")["error"].as_str().unwrap().contains("is gone"));
+}
+
 /// Whoever is killed is not there to compare digits: the pairing ends on both machines, and another can begin.
 #[tokio::test]
 async fn a_program_that_is_killed_ends_the_pairing() {

@@ -66,8 +66,7 @@ impl Live {
     /// `PAIR_ALREADY_ACTIVE`, unless the present one has ended or may be replaced.
     pub(super) fn take_up(&mut self, session: Session, replace: bool, now: Instant) -> Result<Option<Farewell>> {
         self.tick(now);
-        let is_active = self.session.as_ref().is_some_and(|session| session.end().is_none());
-        if is_active && !replace {
+        if self.is_active() && !replace {
             return Err(Error::new(Code::PairActive, "a pairing is under way").hint("Finish it, or end it: loopsy api pair.cancel '{}'"));
         }
         let farewell = self.end(Error::new(Code::PairRejected, "another pairing was begun"), PairEnder::Here);
@@ -92,6 +91,11 @@ impl Live {
             },
             _ => now + LIFETIME,
         }
+    }
+
+    /// Whether there is one that has not ended.
+    pub(super) fn is_active(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.end().is_none())
     }
 
     /// Ends what is live; answers what is to be told to the other machine.

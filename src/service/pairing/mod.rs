@@ -45,7 +45,7 @@ use crate::service::peers::{Enrolment, Peers};
 const UNCONFIRMED: Duration = Duration::from_secs(600);
 /// How often entries that were not confirmed are looked for, where nothing says when one is due.
 const LOOK: Duration = Duration::from_secs(60);
-/// How long a screen that went away has to come back.
+/// How long a screen has to ask again.
 const SCREEN_GONE: Duration = Duration::from_secs(5);
 
 /// The pairing service. Clones are the same.
@@ -275,7 +275,7 @@ impl Pairing {
     /// How it stands; with `wait` at the next change.
     pub async fn status(&self, op: &PairStatus) -> PairState {
         let mut changed = self.0.changed.subscribe();
-        let watched = op.screen.then(|| Screen::of(self));
+        let _watched = op.screen.then(|| Screen::of(self));
         if let Some(wait) = op.wait {
             let known = op.since.unwrap_or(*changed.borrow_and_update());
             let stopping = self.0.workers.stopping();
@@ -284,9 +284,6 @@ impl Pairing {
                 () = tokio::time::sleep(Duration::from_secs(wait.min(LONGEST_WAIT))) => {}
                 () = stopping.cancelled() => {}
             }
-        }
-        if let Some(screen) = watched {
-            screen.served();
         }
         self.state()
     }
@@ -319,37 +316,30 @@ impl Pairing {
     }
 }
 
-/// A screen that shows a pairing while it waits for the next change. One that goes away meanwhile, as a program does that is
-/// killed, and does not come back, ends the pairing: nobody is there to compare digits.
+/// A screen that shows a pairing while it waits for the next change. One that does not come back, answered or gone away
+/// meanwhile, as a program does that is killed, ends the pairing: nobody is there to compare digits.
 struct Screen<'a> {
     pairing: &'a Pairing,
     serial: u64,
     asked: u64,
-    is_served: bool,
 }
 
 impl<'a> Screen<'a> {
     fn of(pairing: &'a Pairing) -> Self {
         let mut live = lock(&pairing.0.live);
         live.screens += 1;
-        Self { pairing, serial: live.serial, asked: live.screens, is_served: false }
-    }
-    fn served(mut self) {
-        self.is_served = true;
+        Self { pairing, serial: live.serial, asked: live.screens }
     }
 }
 
 impl Drop for Screen<'_> {
     fn drop(&mut self) {
-        if self.is_served {
-            return;
-        }
         let (pairing, serial, asked) = (self.pairing.clone(), self.serial, self.asked);
         self.pairing.0.workers.spawn_until_stop("pairing screen", async move {
             tokio::time::sleep(SCREEN_GONE).await;
             let error = Error::new(Code::PairRejected, "the pairing was ended: the program that showed it is gone");
             let farewell = pairing.change(|live| {
-                let is_gone = live.serial == serial && live.screens == asked;
+                let is_gone = live.is_active() && live.serial == serial && live.screens == asked;
                 is_gone.then(|| live.end(error, PairEnder::Here)).flatten()
             });
             pairing.farewell(farewell);
