@@ -76,25 +76,24 @@ fn output_comes_as_progress_while_the_command_runs() {
     for modern in [false, true] {
         let mut agent = if modern { Agent::modern(&pair.leo.program) } else { Agent::start(&pair.leo.program) };
         let gate = pair.kai.program.folder().join("gate");
-        let line = format!("echo one; while [ ! -e {} ]; do sleep 0.02; done; echo two; printf three", gate.display());
+        let gate_shown = gate.display();
+        let line = format!(
+            "echo one; while [ ! -e {gate_shown} ]; do sleep 0.02; done; printf 'two\\nthree'; while [ -e {gate_shown} ]; do sleep 0.02; done"
+        );
         let arguments = json!({ "peer": "kai", "command": line, "shell": true });
         let params = json!({ "name": "loopsy_execute", "arguments": arguments, "_meta": { "progressToken": "tok" } });
         let id = agent.request("tools/call", params);
         let first = agent.notification("notifications/progress");
         assert_eq!((&first["progressToken"], &first["message"]), (&json!("tok"), &json!("one")));
         std::fs::File::create(&gate).unwrap();
+        let second = agent.notification("notifications/progress");
+        assert_eq!(second["message"], "two");
+        std::fs::remove_file(gate).unwrap();
         let result = agent.answer(id)["result"]["structuredContent"].clone();
         assert_eq!(result["stdout"], "one\ntwo\nthree");
-        let mut told = String::new();
-        let mut before = first["progress"].as_f64().unwrap();
-        while !told.contains("three") {
-            let next = agent.notification("notifications/progress");
-            assert!(next["progress"].as_f64().unwrap() > before);
-            before = next["progress"].as_f64().unwrap();
-            told.push_str(next["message"].as_str().unwrap());
-        }
-        assert!(told.contains("two"));
-        std::fs::remove_file(gate).unwrap();
+        let third = agent.notification("notifications/progress");
+        assert_eq!(third["message"], "three");
+        assert_eq!([first, second, third].map(|told| told["progress"].as_f64().unwrap()), [4.0, 8.0, 13.0]);
     }
 }
 

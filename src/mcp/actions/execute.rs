@@ -180,7 +180,9 @@ impl<'a> Reading<'a> {
     /// Tells what has come since the last time.
     async fn tell(&mut self) {
         let text = std::mem::take(&mut self.untold);
-        let done: usize = self.streams.iter().map(|stream| stream.total).sum();
+        // The beginning of a line is told, and counted, with its end: the count has to grow each time.
+        let came: usize = self.streams.iter().map(|stream| stream.total).sum();
+        let done = came - self.unfinished.iter().map(String::len).sum::<usize>();
         let shown = cut(text.trim_end_matches('\n'), PROGRESS_SHOWN, "The result has more of it.").into_owned();
         self.call.tell(done as f64, None, Some(shown)).await;
         self.told = Instant::now();
