@@ -30,6 +30,7 @@ async fn what_is_agreed_between_two_machines_holds_for_their_sessions() {
 
     assert_eq!(leo.program.ok(&["exec", "kai/worker-1", "echo", "there"]), "there\n");
     assert_eq!(leo.program.ok(&["--session", "alice", "exec", "kai/worker-2", "echo", "across"]), "across\n");
+    until("leo's session is known on kai's", SOON, || knows(&peers(&kai.program, &["--session", "worker-1"]), "leo/alice")).await;
     assert_eq!(kai.program.ok(&["--session", "worker-1", "exec", "leo/alice", "echo", "back"]), "back\n");
 
     leo.program.ok(&["--session", "alice", "message", "send", "kai/worker-1", "a letter"]);
