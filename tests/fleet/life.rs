@@ -97,7 +97,8 @@ async fn a_killed_session_is_stopped_whoever_has_its_number_and_its_port() {
     let before = Instance::running(&home).unwrap();
     killed.signal("KILL");
     until("the killed one is gone", SOON, || !killed.runs()).await;
-    assert_eq!(states(&leo)[1], ("worker-2".into(), false));
+    // Its last threads let go of its lock.
+    until("the killed one is told as stopped", SOON, || states(&leo)[1] == ("worker-2".into(), false)).await;
     until("the others notice", SOON, || peers(&leo, &[])[1] == ("leo/worker-2".into(), "offline".into())).await;
     until("the sessions notice", SOON, || peers(&leo, &["--session", "worker-3"])[2] == ("leo/worker-2".into(), "offline".into())).await;
 

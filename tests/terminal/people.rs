@@ -290,7 +290,7 @@ async fn who_typed_into_a_program_that_reads_nothing_can_leave() {
             Process::of(seat.child.id().unwrap()).unwrap().signal("TERM");
         }
         assert_eq!(seat.end().await.code(), Some(0), "{}", seat.text());
-        assert!(seat.is_usual() && seat.text().contains("--attach"));
+        assert!(seat.is_usual() && seat.text().contains("--attach"), "usual: {}, {:?}", seat.is_usual(), seat.text());
     }
 }
 
