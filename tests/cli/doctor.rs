@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use loopsy::base::clock;
 use loopsy::home::certificate;
@@ -13,7 +14,7 @@ use loopsy::platform::files::write_private;
 use serde_json::Value;
 
 use crate::support::netns;
-use crate::support::process::skipped;
+use crate::support::process::{Process, skipped, until};
 use crate::support::program::{Program, Ran};
 
 /// A line of the report.
@@ -174,16 +175,14 @@ fn a_stale_pid_file_is_removed_and_no_stranger_ended() {
     stranger.kill().unwrap();
     stranger.wait().unwrap();
 }
-#[test]
-fn a_daemon_that_hangs_is_told_within_its_limit() {
+#[tokio::test]
+async fn a_daemon_that_hangs_is_told_within_its_limit() {
     let program = well();
-    let pid = program.running().unwrap().pid.to_string();
-    assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
-    // All of its threads have to notice.
-    let state = || String::from_utf8(Command::new("ps").args(["-o", "state=", "-p", &pid]).output().unwrap().stdout).unwrap();
-    while !state().starts_with('T') {}
+    let daemon = Process::of(program.running().unwrap().pid).unwrap();
+    daemon.signal("STOP");
+    until("it hangs", Duration::from_secs(10), || daemon.is_stopped()).await;
     let report = doctor(&program);
-    assert!(Command::new("kill").args(["-CONT", &pid]).status().unwrap().success());
+    daemon.signal("CONT");
     let line = only(&report);
     assert!(line.message.contains("does not answer") && line.fix.starts_with("loopsy restart"), "{line:?}");
 }

@@ -52,6 +52,10 @@ impl Process {
         let zombie = || self.status("State").is_none_or(|state| state.starts_with('Z'));
         process_start_time(self.pid) == Some(self.started) && !zombie()
     }
+    /// Whether a signal has stopped it, with all of its threads.
+    pub fn is_stopped(self) -> bool {
+        self.status("State").is_some_and(|state| state.starts_with('T'))
+    }
     /// The most memory it ever held, bytes; nothing once it is gone.
     pub fn peak_memory(self) -> Option<u64> {
         self.status("VmHWM")?.strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)

@@ -142,17 +142,21 @@ async fn a_caller_that_leaves_while_a_task_is_taken_in_takes_no_place_with_it() 
         let _ = tokio::time::timeout(std::time::Duration::from_micros(700), leaving).await;
     }
     // Those who left last may still come in.
-    let (first, second) = (playing(json!([{ "hang": true }])), playing(json!([{ "hang": true }])));
+    let op = playing(json!([{ "sleep": 100 }]));
     let both = async {
         loop {
-            let (one, two) = tokio::join!(link.call(&first), link.call(&second));
-            if one.is_ok() && two.is_ok() {
-                return;
-            }
-            for taken in [one, two].into_iter().flatten() {
-                link.call(&TaskDelete { task_id: taken.task_id, ended: None }).await.unwrap();
+            match tokio::join!(link.call(&op), link.call(&op)) {
+                (Ok(one), Ok(two)) => return [one, two],
+                (one, two) => {
+                    for taken in [one, two].into_iter().flatten() {
+                        link.call(&TaskDelete { task_id: taken.task_id, ended: None }).await.unwrap();
+                    }
+                }
             }
         }
     };
-    tokio::time::timeout(super::PATIENCE, both).await.expect("all places are given back");
+    let both = tokio::time::timeout(super::PATIENCE, both).await.expect("all places are given back");
+    for taken in both {
+        assert_eq!(Watched::follow(&link, taken.task_id, 0).await.end().await.status, TaskStatus::Completed);
+    }
 }
