@@ -10,10 +10,13 @@ apt() {
   $as_root DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >&2
 }
 
-# install <package>…: Debian packages, where this user may.
+# install <package>…: Debian packages, where this user may. By lists of today: old ones name programs that are too old.
 install() {
   may_install && command -v apt-get >/dev/null || return 1
-  apt install -y --no-install-recommends "$@" || { apt update && apt install -y --no-install-recommends "$@"; }
+  local updated
+  updated=$(target_folder)/apt-updated
+  [ -n "$(find "$updated" -mtime -1 2>/dev/null)" ] || { apt update && mkdir -p "$(target_folder)" && touch "$updated"; } || true
+  apt install -y --no-install-recommends "$@"
 }
 
 # python_folder <folder>: a Python of its own, for packages that are thrown away with the folder.
