@@ -1,5 +1,9 @@
 //! The command line's grammar: every command, argument and flag, from which help, completions and man pages are made.
 
+// What a command is for stands once, on its variant: what is said on its arguments' type would take that one's place in the help,
+// since arguments are only looked at when the command is given (`defer`), which halves the time that a start takes.
+#![expect(missing_docs)]
+
 mod context;
 mod dashboard;
 mod message;
@@ -35,7 +39,7 @@ pub struct App {
     pub command: Command,
 }
 
-/// What holds for every command.
+// What holds for every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -58,6 +62,7 @@ pub struct Global {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Create the configuration and this machine's key, and register with the coding agents that are installed.
     Init(Init),
@@ -76,6 +81,9 @@ pub enum Command {
     /// Run a command on a peer, or on several.
     Exec(Exec),
     /// Open a terminal on a machine, or go back to one.
+    ///
+    /// A terminal lives on when the connection ends. Within it, at the beginning of a line: ~. leaves it running, ~? tells
+    /// what else there is.
     Shell(Shell),
     /// Copy files to a peer.
     Send(Send),
@@ -151,7 +159,6 @@ pub enum Command {
     },
 }
 
-/// Create the configuration.
 #[derive(Debug, Args)]
 pub struct Init {
     /// Leave the coding agents alone.
@@ -159,7 +166,6 @@ pub struct Init {
     pub no_mcp: bool,
 }
 
-/// Start the daemon.
 #[derive(Debug, Args)]
 pub struct Start {
     /// Stay, and end with Ctrl-C.
@@ -167,7 +173,6 @@ pub struct Start {
     pub foreground: bool,
 }
 
-/// Find out what is wrong.
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// Repair what can be repaired without harm: modes of files, missing folders, what a dead daemon left.
@@ -175,7 +180,6 @@ pub struct Doctor {
     pub fix: bool,
 }
 
-/// Run the daemon.
 #[derive(Debug, Args)]
 pub struct Daemon {
     /// Leave the terminal, and tell a failure as one line of JSON: how `start` runs it.
@@ -183,7 +187,6 @@ pub struct Daemon {
     pub detached: bool,
 }
 
-/// Run a command on peers.
 #[derive(Debug, Args)]
 #[command(override_usage = "loopsy exec [OPTIONS] <PEER>[,<PEER>…] <COMMAND>…\n       loopsy exec [OPTIONS] --all <COMMAND>…")]
 pub struct Exec {
@@ -210,7 +213,6 @@ pub struct Exec {
     pub words: Vec<String>,
 }
 
-/// Copy files to a peer.
 #[derive(Debug, Args)]
 #[command(override_usage = "loopsy send [OPTIONS] <PEER> <SRC>… <DEST>")]
 pub struct Send {
@@ -224,7 +226,6 @@ pub struct Send {
     pub how: Copying,
 }
 
-/// Copy files from a peer.
 #[derive(Debug, Args)]
 pub struct Pull {
     /// Name, host name, node id or address of the peer.
@@ -239,7 +240,7 @@ pub struct Pull {
     pub how: Copying,
 }
 
-/// How files are copied.
+// How files are copied.
 #[derive(Debug, Clone, Args)]
 pub struct Copying {
     /// Copy folders with all that is in them.
@@ -253,7 +254,6 @@ pub struct Copying {
     pub straight: Straight,
 }
 
-/// The machines that this one knows.
 #[derive(Debug, Args)]
 pub struct Peers {
     /// What to do; lists them unless given.
@@ -261,8 +261,8 @@ pub struct Peers {
     pub action: Option<PeersAction>,
 }
 
-/// What is done with peers.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum PeersAction {
     /// List them.
     List,
@@ -303,7 +303,6 @@ pub enum PeersAction {
     },
 }
 
-/// Pair with another machine.
 #[derive(Debug, Args)]
 pub struct Pair {
     /// The machine that shows the code: its address, or its name where it is listed; without it the code is shown here.
@@ -322,7 +321,6 @@ pub struct Pair {
     pub replace: bool,
 }
 
-/// Set up a machine that runs the Node version.
 #[derive(Debug, Args)]
 pub struct Connect {
     /// IP address or host name, with or without a port; asked for unless given.
@@ -337,6 +335,7 @@ pub struct Connect {
 
 /// The configuration.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Config {
     /// Print where the configuration file is.
     Path,
@@ -359,6 +358,7 @@ pub enum Config {
 
 /// This machine's key.
 #[derive(Debug, Clone, Copy, Subcommand)]
+#[command(defer = true)]
 pub enum Key {
     /// Print it.
     Show,
@@ -370,7 +370,6 @@ pub enum Key {
     },
 }
 
-/// What happens on the daemon.
 #[derive(Debug, Args)]
 pub struct Events {
     /// Only these: peer, job, transfer, message, context, task, terminal, trust, config; several with commas.
@@ -383,6 +382,7 @@ pub struct Events {
 
 /// Coding agents and Loopsy's tools.
 #[derive(Debug, Clone, Copy, Subcommand)]
+#[command(defer = true)]
 pub enum Mcp {
     /// Register Loopsy with an agent, for all folders; an earlier registration is replaced.
     Add {
@@ -419,7 +419,6 @@ pub enum AgentName {
     All,
 }
 
-/// Logs.
 #[derive(Debug, Args)]
 pub struct Logs {
     /// Go on with new lines as they come.
@@ -442,7 +441,6 @@ pub struct Logs {
     pub status: Option<String>,
 }
 
-/// Call an operation.
 #[derive(Debug, Args)]
 pub struct Api {
     /// Name, such as `context.get`; all names are listed unless given.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 
 use super::straight::Straight;
 
-/// Whose store is meant.
+// Whose store is meant.
 #[derive(Debug, Clone, Args)]
 pub struct Store {
     /// Use the store of this peer instead of one's own.
@@ -19,6 +19,7 @@ pub struct Store {
 
 /// Use the context store.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Context {
     /// Store a value under a key.
     Set {

@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-/// Look at all of this from a browser.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Dashboard {
     /// Port to listen on; 19540 unless given, 0 for any that is free.

@@ -6,6 +6,7 @@ use crate::api::messages::MessageType;
 
 /// Messages between machines.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Message {
     /// Send a message; it is kept until it is delivered, over restarts of either machine.
     Send {

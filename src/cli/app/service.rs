@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-/// Start the daemon at every login, or no longer.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Planned {
     /// Print what would be done, with the content of files, and do nothing.
@@ -10,7 +9,6 @@ pub struct Planned {
     pub dry_run: bool,
 }
 
-/// Remove what Loopsy has put on this machine.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Uninstall {
     /// Remove the data directory too: configuration, keys, pairings, store, logs, and the sessions' data. There is no way back.

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 /// Run further daemons on this machine.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Session {
     /// Start a session, made where there is none of this name; returns when it answers.
     Start {

@@ -4,10 +4,6 @@ use clap::Args;
 
 use super::straight::Straight;
 
-/// Open a terminal on a machine, or go back to one.
-///
-/// A terminal lives on when the connection ends. Within it, at the beginning of a line: ~. leaves it running, ~? tells
-/// what else there is.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "loopsy shell [OPTIONS] <PEER> [COMMAND]…\n       loopsy shell [PEER] --attach <TERMINAL>\n       loopsy shell [PEER] --list\n       loopsy shell [PEER] --end <TERMINAL>"

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::base::Fingerprint;
 
-/// Calling a machine straight at its address.
+// Calling a machine straight at its address.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Straight {
     /// Key to present, for a peer that is not in the configuration.

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueHint};
 
 use crate::api::tasks::{PermissionMode, Remember};
 
-/// On which machine a task is.
+// On which machine a task is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Place {
     /// The task is on this peer, not on this machine.
@@ -12,7 +12,7 @@ pub struct Place {
     pub peer: Option<String>,
 }
 
-/// One task.
+// One task.
 #[derive(Debug, Clone, Args)]
 pub struct Which {
     /// Its id, or the beginning of it: four characters or more.
@@ -24,6 +24,7 @@ pub struct Which {
 
 /// Coding agents at work.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Task {
     /// Put a coding agent to work, on this machine or on a peer, and follow what it does.
     ///
@@ -80,7 +81,6 @@ pub enum Task {
     Delete(Which),
 }
 
-/// Put a coding agent to work.
 #[derive(Debug, Args)]
 #[command(override_usage = "loopsy task run [OPTIONS] [PEER] <PROMPT>")]
 pub struct Run {
@@ -131,7 +131,7 @@ pub struct Run {
     pub detach: bool,
 }
 
-/// One question of a task.
+// One question of a task.
 #[derive(Debug, Clone, Args)]
 pub struct Question {
     /// Id of the task, or the beginning of it: four characters or more.
@@ -143,7 +143,6 @@ pub struct Question {
     pub place: Place,
 }
 
-/// Let an agent do what it asks for.
 #[derive(Debug, Args)]
 pub struct Approve {
     /// What it asks.
@@ -165,6 +164,7 @@ pub struct Approve {
 
 /// What agents run that Loopsy did not start.
 #[derive(Debug, Clone, Copy, Subcommand)]
+#[command(defer = true)]
 pub enum Hook {
     /// Ask the people of this machine what an agent asks: a hook of Claude Code. Reads its input, prints its output.
     ///
