@@ -2,10 +2,11 @@
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use super::letters;
+use super::letters::{self, INBOX};
 use super::record::{Head, Record, weight};
 use super::rules::{Precondition, ends_at};
-use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, REVISION, STATE, Step, damaged, due};
+use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, LOGGED, REVISION, STATE, Step, damaged, due};
+use super::wal::Steps;
 use crate::api::context::{ContextChange, ContextChangeType, ContextEntry};
 use crate::base::clock::Millis;
 use crate::base::{Code, Error, Result};
@@ -42,6 +43,7 @@ pub(in crate::service) struct Batch<'t> {
     changes: Vec<ContextChange>,
     /// Whether there is anything to commit.
     written: bool,
+    steps: Steps,
 }
 
 /// What a batch leaves behind.
@@ -52,6 +54,8 @@ pub(super) struct Done {
     pub changes: Vec<ContextChange>,
     /// Whether there is anything to commit.
     pub written: bool,
+    /// What the log needs to know of it.
+    pub steps: Steps,
     /// When the next entry ends.
     pub next_expiry: Option<Millis>,
 }
@@ -73,6 +77,7 @@ impl<'t> Batch<'t> {
             now,
             changes: Vec::new(),
             written: false,
+            steps: Steps::new(),
         })
     }
     /// Starts the count of revisions; for a new store.
@@ -84,6 +89,10 @@ impl<'t> Batch<'t> {
     /// Removes a first lot of the entries whose time has ended.
     pub(super) fn reclaim(&mut self) -> Step<()> {
         self.reclaim_up_to(RECLAIM)
+    }
+    /// Number of the newest change.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
     }
     /// When the transaction takes place.
     pub(in crate::service) fn now(&self) -> Millis {
@@ -102,9 +111,10 @@ impl<'t> Batch<'t> {
     /// For changes of tables beside the entries, made durable together with them.
     pub(in crate::service) fn beside(&mut self) -> &'t WriteTransaction {
         self.written = true;
+        self.steps.spoil();
         self.txn
     }
-    /// Writes an entry as it is given, but for its version; for imports into a new store.
+    /// Writes an entry as it is given, but for its version; for imports into a new store, and for what was logged.
     pub(super) fn put(&mut self, key: &str, mut record: Record<'_>) -> Step<()> {
         if let Some((old, size)) = self.head(key)? {
             self.forget(key, old, size)?;
@@ -116,9 +126,10 @@ impl<'t> Batch<'t> {
     /// Writes the numbers down; the transaction can be committed then.
     pub(super) fn finish(mut self) -> Step<Done> {
         self.state.insert(REVISION, self.revision)?;
+        self.state.insert(LOGGED, self.revision)?;
         self.state.insert(BYTES, self.bytes)?;
         let next_expiry = self.expiries.first()?.map(|(at, _)| at.value().0);
-        Ok(Done { revision: self.revision, changes: self.changes, written: self.written, next_expiry })
+        Ok(Done { revision: self.revision, changes: self.changes, written: self.written, steps: self.steps, next_expiry })
     }
 
     /// Writes a value, or says why not.
@@ -179,7 +190,9 @@ impl<'t> Batch<'t> {
     }
     fn store(&mut self, key: &str, record: Record<'_>, sender: &str) -> Step<()> {
         self.written = true;
-        self.entries.insert(key, record.encode().as_slice())?;
+        let bytes = record.encode();
+        self.entries.insert(key, bytes.as_slice())?;
+        self.log(key, &bytes);
         if record.head.expires_at != 0 {
             self.expiries.insert((record.head.expires_at, key), ())?;
         }
@@ -195,16 +208,25 @@ impl<'t> Batch<'t> {
         self.bytes = self.bytes.saturating_sub(size);
         letters::left(self.txn, key, head.version)
     }
-    fn remove(&mut self, key: &str, kind: ContextChangeType) -> Step<Option<ContextEntry>> {
+    /// Removes the entry under a key, if there is one, and tells why.
+    pub(super) fn remove(&mut self, key: &str, kind: ContextChangeType) -> Step<Option<ContextEntry>> {
         let Some((head, size)) = self.head(key)? else { return Ok(None) };
         self.forget(key, head, size)?;
         let entry = match self.entries.remove(key)? {
             Some(bytes) => Record::decode(bytes.value()).ok_or_else(|| damaged(key))?.entry(key, false),
             None => return Ok(None),
         };
+        self.log(key, &[]);
         self.revision += 1;
         self.changes.push(ContextChange { kind, entry: Some(entry.clone()), version: self.revision });
         Ok(Some(entry))
+    }
+    /// A letter is more than its entry.
+    fn log(&mut self, key: &str, record: &[u8]) {
+        if key.starts_with(INBOX) {
+            self.steps.spoil();
+        }
+        self.steps.push(key, record);
     }
     fn reclaim_up_to(&mut self, most: usize) -> Step<()> {
         for (at, key) in due(&self.expiries, self.now + 1, most)? {

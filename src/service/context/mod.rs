@@ -15,6 +15,7 @@ mod store;
 pub(in crate::service) mod tables;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod writer;
 
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! The database file: opened with care, read in short transactions, written in batches, opened again after a failure.
+//! The database file and its log: opened with care, read in short transactions, written in batches, opened again after a failure.
 
 use std::collections::VecDeque;
 use std::ops::Bound;
@@ -6,15 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use redb::{Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{
+    Builder, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction,
+};
 
 use super::batch::{Batch, Done};
 use super::change::Change;
 use super::import::{Import, unusable};
 use super::letters;
 use super::record::Record;
-use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, REVISION, STATE, Step, damaged};
-use crate::api::context::ContextEntry;
+use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, LOG, LOGGED, REVISION, STATE, Step, damaged};
+use super::wal::{self, Wal};
+use crate::api::context::{ContextChangeType, ContextEntry};
 use crate::base::clock::Millis;
 use crate::base::error::io_words;
 use crate::base::sync::lock;
@@ -23,6 +26,7 @@ use crate::home::{config, json_file};
 use crate::platform::files::{set_aside, write_private};
 
 const FILE: &str = "context.redb";
+const LOG_FILE: &str = "context.wal";
 /// Shape of the tables; a file with a higher number is left alone.
 const TABLES: u64 = 1;
 /// Pages kept in memory. What is not here comes from the system's page cache, at a few microseconds.
@@ -35,6 +39,8 @@ const PAGE_BYTES: usize = 256 * 1024;
 pub(super) struct Store {
     path: PathBuf,
     handle: Mutex<Handle>,
+    /// Held by who writes, for as long as a batch takes.
+    wal: Mutex<Wal>,
 }
 
 enum Handle {
@@ -84,9 +90,11 @@ impl Store {
     pub(super) fn open(dir: &Path, now: Millis) -> Result<Opened> {
         let path = dir.join(FILE);
         let mut warnings = Vec::new();
-        let db = match open_file(&path) {
+        let (db, wal) = match open_file(&path) {
             Err(Unopened::Damaged(why)) => {
                 let aside = set_aside(&path).map_err(|error| unusable(&path, error))?;
+                // For who wants to mend it; to the new store its log means nothing.
+                let _ = set_aside(&path.with_file_name(LOG_FILE));
                 tracing::error!(%why, aside = %aside.display(), "the context store is damaged");
                 warnings.push(format!(
                     "The context store was damaged. It was set aside as {} and the store starts empty; what was exported can be brought back with: loopsy context import",
@@ -96,7 +104,7 @@ impl Store {
             }
             opened => opened.map_err(|unopened| unopened.error(&path))?,
         };
-        let store = Self { path, handle: Mutex::new(Handle::Open(db)) };
+        let store = Self { path, handle: Mutex::new(Handle::Open(db)), wal: Mutex::new(wal) };
         let revision = match store.revision()? {
             Some(revision) => revision,
             None => store.fill(Import::find(dir, now, &mut warnings)?, now)?,
@@ -105,7 +113,7 @@ impl Store {
             store.attempt(|| {
                 let txn = store.begin_write()?;
                 letters::list(&txn)?;
-                Ok(txn.commit()?)
+                commit(txn, &mut lock(&store.wal))
             })?;
         }
         Ok(Opened { store, revision, warnings })
@@ -123,26 +131,34 @@ impl Store {
                 batch.put(key, entry.record())?;
             }
             let done = batch.finish()?;
-            txn.commit()?;
+            commit(txn, &mut lock(&self.wal))?;
             Ok(done.revision)
         })?;
         import.keep_file()?;
         Ok(revision)
     }
-    /// Does changes in one durable transaction: all of them, or one failure for all.
+    /// Does changes in one transaction and makes it durable: all of them, or one failure for all.
+    ///
+    /// What the log takes is on the disk there before readers see it in the database's memory. With everything else the database
+    /// itself becomes durable, and whatever was logged before with it.
     pub(super) fn apply(&self, changes: &mut [Box<dyn Change>], now: Millis, limits: &config::Context) -> Result<Done> {
         let outcome = self.attempt(|| {
-            let txn = self.begin_write()?;
+            let mut wal = lock(&self.wal);
+            let mut txn = self.begin_write()?;
             let mut batch = Batch::open(&txn, now, limits)?;
+            let before = batch.revision();
             batch.reclaim()?;
             for change in changes {
                 change.make(&mut batch)?;
             }
             let done = batch.finish()?;
-            if done.written {
-                txn.commit()?
+            if !done.written {
+                txn.abort()?;
+            } else if done.revision > before && wal.append(before, &done.steps)? {
+                in_memory(&mut txn)?;
+                txn.commit()?;
             } else {
-                txn.abort()?
+                commit(txn, &mut wal)?;
             }
             Ok(done)
         });
@@ -212,10 +228,14 @@ impl Store {
     pub(super) fn next_expiry(&self) -> Result<Option<Millis>> {
         self.attempt(|| Ok(self.begin_read()?.open_table(EXPIRIES)?.first()?.map(|(at, _)| at.value().0)))
     }
-    /// Ends all use of the file, so that the next start finds it in order.
+    /// Ends all use of the file, so that the next start finds it in order; the database makes durable what it has in memory.
     pub(super) fn close(&self) {
         let handle = std::mem::replace(&mut *lock(&self.handle), Handle::Closed);
         close(handle);
+    }
+    #[cfg(test)]
+    pub(super) fn log_fails(&self) {
+        lock(&self.wal).fails();
     }
     /// After a failure the database refuses everything until it is opened anew.
     fn reopen(&self) {
@@ -225,7 +245,10 @@ impl Store {
         }
         close(std::mem::replace(&mut *handle, Handle::Failed));
         match open_file(&self.path) {
-            Ok(db) => *handle = Handle::Open(db),
+            Ok((db, wal)) => {
+                *handle = Handle::Open(db);
+                *lock(&self.wal) = wal;
+            }
             Err(unopened) => tracing::error!(why = %unopened.error(&self.path), "the context store could not be opened again"),
         }
     }
@@ -236,7 +259,7 @@ impl Store {
             Handle::Closed => Err(redb::Error::DatabaseClosed),
         }
     }
-    fn begin_write(&self) -> Step<redb::WriteTransaction> {
+    fn begin_write(&self) -> Step<WriteTransaction> {
         match &*lock(&self.handle) {
             Handle::Open(db) => Ok(db.begin_write()?),
             Handle::Failed => Err(redb::Error::PreviousIo),
@@ -282,20 +305,74 @@ impl Unopened {
     }
 }
 
-/// Opens or makes the file and looks at its ends: a plain open may trust, or panic over, what somebody else wrote.
-fn open_file(path: &Path) -> Result<Database, Unopened> {
+/// Makes a transaction durable, and all before it; the log begins anew.
+fn commit(txn: WriteTransaction, wal: &mut Wal) -> Step<()> {
+    let generation = wal::generation();
+    txn.open_table(STATE)?.insert(LOG, generation)?;
+    txn.commit()?;
+    wal.restart(generation);
+    Ok(())
+}
+
+/// What the transaction commits is to be as durable as the log makes it.
+fn in_memory(txn: &mut WriteTransaction) -> Step<()> {
+    txn.set_durability(Durability::None).map_err(|cause| redb::Error::Corrupted(cause.to_string()))
+}
+
+/// Takes in what was logged after the database's last durable commit, up to the first record that is not whole.
+fn catch_up(db: &Database, path: &Path) -> Step<Wal> {
+    let Some(state) = state(&db.begin_read()?)? else { return Ok(Wal::new(path)) };
+    let number = |name: &str| -> Step<_> { Ok(state.get(name)?.map(|number| number.value())) };
+    let (Some(generation), true) = (number(LOG)?, number(LOGGED)? == number(REVISION)?) else { return Ok(Wal::new(path)) };
+    let log = wal::read(path)?;
+    let limits = config::Context::default();
+    let mut txn = db.begin_write()?;
+    let mut batch = Batch::open(&txn, 0, &limits)?;
+    let mut end = 0;
+    while let Some(logged) = wal::logged(&log, end, generation) {
+        // A database that was closed has them already.
+        if logged.revision.saturating_add(logged.steps.len() as u64) > batch.revision() {
+            if logged.revision != batch.revision() {
+                break;
+            }
+            for (key, record) in logged.steps {
+                match record {
+                    Some(record) => batch.put(key, record)?,
+                    None => drop(batch.remove(key, ContextChangeType::Delete)?),
+                }
+            }
+        }
+        end = logged.end;
+    }
+    let done = batch.finish()?;
+    if done.written {
+        wal::sync(path)?;
+        // Not to be refused for a full disk: what is there can be read all the same.
+        in_memory(&mut txn)?;
+        txn.commit()?;
+    } else {
+        txn.abort()?;
+    }
+    Ok(Wal::new(path))
+}
+
+/// Opens or makes the file, looks at its ends, since a plain open may trust, or panic over, what somebody else wrote, and takes in
+/// what its log has.
+fn open_file(path: &Path) -> Result<(Database, Wal), Unopened> {
     let opened = catch_unwind(AssertUnwindSafe(|| -> Step<_> {
         if !path.exists() {
             // An empty file is a new database; one that the database makes would be readable by others.
             write_private(path, b"")?;
         }
         let db = Builder::new().set_cache_size(CACHE).create(path)?;
-        let format = probe(&db)?;
-        Ok((db, format))
+        match probe(&db)? {
+            Some(format) if format > TABLES => Ok(Err(format)),
+            _ => Ok(Ok((catch_up(&db, &path.with_file_name(LOG_FILE))?, db))),
+        }
     }));
     match opened {
-        Ok(Ok((_, Some(format)))) if format > TABLES => Err(Unopened::Newer(format)),
-        Ok(Ok((db, _))) => Ok(db),
+        Ok(Ok(Err(format))) => Err(Unopened::Newer(format)),
+        Ok(Ok(Ok((wal, db)))) => Ok((db, wal)),
         Ok(Err(cause)) if is_damage(&cause) => Err(Unopened::Damaged(cause.to_string())),
         Ok(Err(cause)) => Err(Unopened::Other(cause)),
         Err(_) => Err(Unopened::Damaged("the database panicked".into())),

@@ -14,6 +14,10 @@ pub(super) const STATE: TableDefinition<&str, u64> = TableDefinition::new("state
 pub(super) const REVISION: &str = "revision";
 /// In [`STATE`]: bytes of all keys and values.
 pub(super) const BYTES: &str = "bytes";
+/// In [`STATE`]: generation of the log that goes on where the file ends.
+pub(super) const LOG: &str = "log";
+/// In [`STATE`]: the revision again, by a program that keeps a log; another tells that one without it has written since.
+pub(super) const LOGGED: &str = "logged";
 /// In [`STATE`]: shape of the tables.
 pub(super) const FORMAT: &str = "format";
 

@@ -2,6 +2,7 @@
 
 mod damage;
 mod durability;
+mod log;
 mod time;
 mod watching;
 
