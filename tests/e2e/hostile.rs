@@ -10,6 +10,7 @@ use loopsy::base::workers::blocking;
 use serde_json::json;
 
 use super::lay;
+use crate::support::disk::Disk;
 use crate::support::node::Node;
 use crate::support::process::{skipped, until};
 use crate::support::raw::Answer;
@@ -94,23 +95,6 @@ async fn a_folder_without_permission_is_refused() {
     drop(disk);
 }
 
-/// A small disk of its own, as root can have one.
-struct Disk<'a>(&'a Path);
-
-impl<'a> Disk<'a> {
-    fn mount(at: &'a Path, options: &str) -> Option<Self> {
-        fs::create_dir(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
-    }
-}
-
-impl Drop for Disk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
-}
-
 /// known fault 15
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_leaves_nothing() {
@@ -124,7 +108,7 @@ async fn a_full_disk_is_told_and_leaves_nothing() {
         assert_eq!((answer.status.as_u16(), answer.code()), (507, 4006), "{answer:?}");
         node.answers().await;
     }
-    assert_eq!(names(disk.0), Vec::<String>::new());
+    assert_eq!(names(disk.place()), Vec::<String>::new());
     assert_eq!(put(&node, "small/fits", b"new").await.status.as_u16(), 200);
 }
 /// known fault 17

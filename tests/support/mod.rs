@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod dice;
+pub mod disk;
 pub mod line;
 pub mod netns;
 pub mod node;

@@ -49,6 +49,10 @@ impl Space {
         command.args(["netns", "exec", &self.name]).arg(program);
         command
     }
+    /// The file by which a thread gets into the namespace.
+    pub fn file(&self) -> std::path::PathBuf {
+        std::path::Path::new("/run/netns").join(&self.name)
+    }
     /// Changes the machine's network with `ip`.
     pub fn ip(&self, args: &[&str]) {
         ip(&[&["-n", &self.name], args].concat());

@@ -50,12 +50,26 @@ impl Raw {
         Self { pool: Pool::new(network, Security::Insecure).unwrap(), address }
     }
     pub async fn send(&self, method: Method, target: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        self.exchange(self.written(method, target, headers, body)).await
+    }
+    /// The same; what breaks is an error, also in the middle of the answer.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let (parts, body) = self.pool.request(self.written(method, target, headers, body)).await?.into_parts();
+        Ok(Answer { status: parts.status, headers: parts.headers, body: body.collect().await?.to_bytes() })
+    }
+    fn written(&self, method: Method, target: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Request<Body> {
         let uri = format!("http://{}{target}", self.address);
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.exchange(request.body(Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()).unwrap()).await
+        request.body(Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()).unwrap()
     }
     /// Without a body, with headers that may be no text.
     pub async fn send_raw(&self, method: Method, target: &str, headers: [(&str, &HeaderValue); 2]) -> Answer {
