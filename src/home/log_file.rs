@@ -1,7 +1,7 @@
 //! Logs that rotate: `audit.jsonl` and `daemon.log`.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -135,6 +135,8 @@ pub struct Rotating {
     path: PathBuf,
     file: File,
     size: u64,
+    /// Whether the file ends with a part of a line, which a full disk or a kill left.
+    is_torn: bool,
     max_size: u64,
     max_files: u32,
 }
@@ -145,9 +147,10 @@ impl Rotating {
         let file = modes::open_append(path)?;
         modes::tighten(path)?;
         let size = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, size, max_size, max_files })
+        Ok(Self { path: path.to_owned(), file, size, is_torn: is_torn(path, size)?, max_size, max_files })
     }
-    /// Appends whole lines with as few writes as the rotation allows.
+    /// Appends whole lines with as few writes as the rotation allows. What fails leaves no part of a line that the next one
+    /// would go on with.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut rest = lines;
         while !rest.is_empty() {
@@ -159,11 +162,19 @@ impl Rotating {
             }
             // A single line that is larger than a whole file still goes into one.
             let take = if fits > 0 { fits } else { rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1) };
-            self.file.write_all(&rest[..take])?;
-            self.size += take as u64;
+            self.write(&rest[..take])?;
             rest = &rest[take..];
         }
         Ok(())
+    }
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        let written = if self.is_torn { self.file.write_all(&[b"\n", lines].concat()) } else { self.file.write_all(lines) };
+        if written.is_ok() {
+            self.size += lines.len() as u64 + u64::from(std::mem::take(&mut self.is_torn));
+        } else if self.file.set_len(self.size).is_err() {
+            self.is_torn = true;
+        }
+        written
     }
     fn rotate(&mut self) -> io::Result<()> {
         if self.max_files == 0 {
@@ -178,8 +189,19 @@ impl Rotating {
         }
         self.file = modes::open_append(&self.path)?;
         self.size = self.file.metadata()?.len();
+        self.is_torn = false;
         Ok(())
     }
+}
+
+fn is_torn(path: &Path, size: u64) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if size > 0 {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    Ok(last != *b"\n")
 }
 
 /// The name of an older copy; 1 is the newest.
@@ -253,6 +275,25 @@ mod tests {
         log.flush();
         assert_eq!(lines(&rotated(&path, 2)).len(), 10);
         assert!(!rotated(&path, 4).exists());
+    }
+    /// What a full disk took half of is taken back; what a kill left half of is ended before the next line.
+    #[test]
+    fn no_line_is_glued_to_half_of_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        crate::platform::files::write_private(&path, b"whole\nhal").unwrap();
+        let mut log = Rotating::open(&path, 1 << 20, 1).unwrap();
+        log.append(b"next\n").unwrap();
+        assert_eq!(lines(&path), ["whole", "hal", "next"]);
+        // A file that can't be written stands for the disk that takes no more.
+        let size = log.size;
+        let writable = std::mem::replace(&mut log.file, File::open(&path).unwrap());
+        assert!(log.append(b"lost\n").is_err() && log.is_torn);
+        log.file = writable;
+        log.append(b"after\n").unwrap();
+        assert_eq!(lines(&path), ["whole", "hal", "next", "", "after"]);
+        assert_eq!(log.size, size + 7);
+        assert_eq!(log.size, std::fs::metadata(&path).unwrap().len());
     }
     #[test]
     fn odd_sizes_and_counts_do_no_harm() {

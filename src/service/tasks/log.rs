@@ -52,10 +52,8 @@ impl Log {
     pub(super) fn open(folder: &Path, task_id: &str, limits: &AiTasks, is_written: bool) -> Self {
         let path = folder.join(FILE);
         let replay = replay(limits);
-        let mut is_whole = true;
         for part in [rotated(&path, 1), path.clone()] {
             let bytes = std::fs::read(part).unwrap_or_default();
-            is_whole = bytes.last().is_none_or(|byte| *byte == b'\n');
             // The end of a file may be half a line: the daemon was killed while it wrote.
             for line in bytes.split(|byte| *byte == b'\n') {
                 if let Ok(event) = serde_json::from_slice::<TaskEvent>(line) {
@@ -63,7 +61,7 @@ impl Log {
                 }
             }
         }
-        let file = is_written.then(|| appending(&path, limits, is_whole)).flatten();
+        let file = is_written.then(|| appending(&path, limits)).flatten();
         let end = AtomicU64::new(if is_written { OPEN } else { replay.last() });
         Self { task_id: task_id.into(), replay: Arc::new(replay), writing: Mutex::new(Writing { file, ..Writing::default() }), end }
     }
@@ -177,14 +175,10 @@ fn replay(limits: &AiTasks) -> Replay<TaskEvent> {
 }
 
 /// The file, for appending; nothing where it can't be had.
-fn appending(path: &Path, limits: &AiTasks, is_whole: bool) -> Option<Rotating> {
-    let opened = Rotating::open(path, (limits.max_event_bytes / 2).max(1), 1).and_then(|mut file| {
-        if !is_whole {
-            file.append(b"\n")?;
-        }
-        Ok(file)
-    });
-    opened.inspect_err(|cause| tracing::warn!("{} can't be written: {cause}", path.display())).ok()
+fn appending(path: &Path, limits: &AiTasks) -> Option<Rotating> {
+    Rotating::open(path, (limits.max_event_bytes / 2).max(1), 1)
+        .inspect_err(|cause| tracing::warn!("{} can't be written: {cause}", path.display()))
+        .ok()
 }
 
 /// One reader of a log.
