@@ -66,8 +66,15 @@ pub fn write<T: Serialize>(path: &Path, version: u32, content: &T) -> Result<()>
     let mut text = serde_json::to_vec_pretty(&Versioned { version, content })
         .map_err(|error| Error::internal(&format!("{} can't be written", path.display()), error))?;
     text.push(b'\n');
-    files::write_private(path, &text)
-        .map_err(|error| Error::internal(&format!("{} can't be written: {}", path.display(), io_words(&error)), error))
+    files::write_private(path, &text).map_err(|error| match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => full(path),
+        _ => Error::internal(&format!("{} can't be written: {}", path.display(), io_words(&error)), error),
+    })
+}
+
+/// What is said where the disk has no room for a file.
+pub fn full(path: &Path) -> Error {
+    Error::new(Code::TransferDiskFull, "the disk is full").hint(format!("Free some space where {} lies.", path.display()))
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use loopsy::api::tasks::{TaskCreate, TaskEventType, TaskStatus};
+use loopsy::base::Code;
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Watched, bash, node, playing, yes};
+use crate::support::disk::Disk;
 use crate::support::node::Node;
-use crate::support::process::{Process, until};
+use crate::support::process::{Process, skipped, until};
 
 /// How long anything of an agent may outlive its end.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -147,4 +149,27 @@ async fn what_waited_for_its_turn_begins_after_a_restart() {
     task.answer(yes(&asked.request_id)).await.unwrap();
     assert_eq!(task.end().await.result.as_deref(), Some("its turn"));
     assert_eq!(Watched::follow(&link, hanging, 0).await.end().await.status, TaskStatus::Failed);
+}
+
+/// A task is refused in words, and its end is kept as soon as there is room for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_no_end_of_a_task() {
+    let node = node(json!({}));
+    let shelf = node.program.home().tasks();
+    let _ = std::fs::remove_dir(&shelf);
+    let Some(disk) = Disk::mount(&shelf, "size=256k,mode=0700") else {
+        return skipped("a small disk can't be mounted by this user");
+    };
+    let link = node.link();
+    let mut task = Watched::dispatch(&link, playing(json!([{ "text": "begun" }, bash("true"), { "text": "done" }]))).await;
+    let asked = task.asked().await;
+    disk.fill();
+    let refused = link.call(&playing(json!([]))).await.unwrap_err();
+    assert_eq!((refused.code, refused.message.as_str()), (Code::TransferDiskFull, "the disk is full"));
+    task.answer(yes(&asked.request_id)).await.unwrap();
+    task.until(TaskEventType::Result).await;
+    disk.free();
+    assert_eq!(task.end().await.status, TaskStatus::Completed);
+    let again = Watched::follow(&link, task.id.clone(), 0).await.end().await;
+    assert!(again.status == TaskStatus::Completed && again.completed_at.is_some(), "{again:?}");
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +16,9 @@ use crate::api::tasks::{Approval, Task, TaskEventType, TaskStatus};
 use crate::base::sync::lock;
 use crate::base::{Result, clock};
 use crate::service::journal::Journal;
+
+/// How long a full disk is left alone before it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a task's worker is told.
 #[derive(Debug)]
@@ -164,11 +168,18 @@ impl Live {
             self.shelf.keep(self.record()).await;
         }
     }
-    /// Writes it down as it is once its end is told, which is the last event.
-    pub(super) async fn save_ended(&self) {
+    /// Writes it down as it is once its end is told, which is the last event. Waits for a disk that is full, since nothing
+    /// else knows the end afterwards; a daemon that stops does not.
+    pub(super) async fn save_ended(&self, stopping: &CancellationToken) {
         let mut record = self.record();
         record.task.last_event += 1;
-        self.shelf.keep(record).await;
+        while let Err(error) = self.shelf.save(record.clone()).await {
+            tracing::warn!("the end of task {} can't be kept yet: {error}", self.id());
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        }
     }
 }
 

@@ -217,7 +217,7 @@ impl Tasks {
 
     async fn ended(&self, live: &Arc<Live>, fate: &Fate) {
         live.change(|task| finish(task, fate));
-        live.save_ended().await;
+        live.save_ended(&self.inner.tools.stopping).await;
         // Whoever hears of the end and asks then finds it ended.
         self.inner.table.end(live, || live.log.close(told(fate)));
         live.is_gone();
