@@ -1,5 +1,5 @@
 //! What this process keeps in memory.
-#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "madvise has no safe wrapper"))]
+#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "madvise and malloc_trim have no safe wrapper"))]
 
 /// Gives back the pages of the program's own code that only starting up needed. What is used again is there at once: the
 /// system still holds the file.
@@ -20,3 +20,14 @@ pub fn forget_startup() {
 /// Nothing to do on this system.
 #[cfg(not(target_os = "linux"))]
 pub fn forget_startup() {}
+
+/// Gives back what the allocator keeps for later. Blocks for less than a millisecond where there is little of it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn give_back() {
+    // SAFETY: it may be called at any time, by any thread.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other allocators do that by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn give_back() {}

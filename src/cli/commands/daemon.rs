@@ -1,6 +1,7 @@
 //! `loopsy daemon`: the daemon itself, in this process.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 
@@ -17,6 +18,9 @@ use crate::platform::memory;
 use crate::platform::process::Guard;
 use crate::platform::signals::{Asked, Signals};
 use crate::platform::terminal;
+
+/// How often memory is given back that a busy time has left.
+const TIDYING: Duration = Duration::from_secs(30);
 
 /// Runs the daemon until it is asked to end. Prints one line of JSON when it listens; when it is detached, a failure too.
 pub fn run(session: &Session, args: &app::Daemon) -> Result<ExitCode> {
@@ -56,8 +60,10 @@ async fn live(session: &Session, guard: Guard) -> Result<()> {
     session.console.json_line(&daemon.ready)?;
     tracing::info!(port = daemon.ready.port, node = daemon.ready.node_id, "listening");
     memory::forget_startup();
+    let mut tidying = tokio::time::interval(TIDYING);
     loop {
         tokio::select! {
+            _ = tidying.tick() => memory::give_back(),
             () = daemon.asked_to_end() => break,
             asked = signals.next() => if asked != Asked::HangUp { break },
         }
