@@ -82,6 +82,7 @@ fn program<T: DeserializeOwned>(home: &Home, arguments: &[String]) -> Result<T> 
     let failed = |cause: std::io::Error| Error::internal("the session can't be started", cause);
     let mut command = std::process::Command::new(host::own_program().map_err(failed)?);
     command.arg("session").args(arguments).arg("--json").arg("--data-dir").arg(home.main().root());
+    host::give_back_descriptors(&mut command);
     let output = command.stdin(std::process::Stdio::null()).output().map_err(failed)?;
     if let Ok(answer) = serde_json::from_slice(&output.stdout) {
         return Ok(answer);

@@ -1,4 +1,5 @@
-//! How many connections there may be from elsewhere, so that nobody uses up the descriptors that the owner needs.
+//! How many connections there may be from elsewhere, so that nobody uses up the descriptors that the owner needs. Those of
+//! this machine itself are the owner's, and only the system bounds them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -12,6 +12,7 @@ pub mod respond;
 pub mod routes;
 pub mod server;
 pub mod upload;
+mod version;
 pub mod websocket;
 
 pub use body::Body;

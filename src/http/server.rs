@@ -1,6 +1,5 @@
 //! Taking connections: one worker each, HTTP/1.1 or HTTP/2 by what the client says first.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,9 +7,6 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 
 use super::activity::Activity;
 use super::body::Body;
@@ -18,6 +14,7 @@ use super::crowd::Crowd;
 use super::gate::{Gate, Remote, Transport};
 use super::open::Open;
 use super::routes::{Forward, Routes};
+use super::version::{Asked, Connection, Version};
 use crate::base::workers::Workers;
 use crate::net::{Listener, Stream, tls};
 
@@ -25,12 +22,8 @@ use crate::net::{Listener, Stream, tls};
 const SILENCE: Duration = Duration::from_secs(10);
 /// A connection on which nothing is under way must be used again within this.
 const IDLE: Duration = Duration::from_secs(60);
-/// A request's head must arrive within this.
-const HEAD_LIMIT: Duration = Duration::from_secs(60);
-/// Largest head, bytes.
-const HEAD_BYTES: usize = 64 * 1024;
 /// The first byte of a TLS handshake record.
-const TLS_HANDSHAKE: u8 = 0x16;
+const TLS_HANDSHAKE: &[u8] = &[0x16];
 /// How long to wait when the system has no descriptors left.
 const BREATHER: Duration = Duration::from_millis(100);
 
@@ -96,20 +89,25 @@ impl<A: Answer> Server<A> {
     }
 
     /// The stream as requests come over it: inside of TLS where the client begins so.
-    async fn welcome(&self, mut stream: Stream) -> std::io::Result<(Stream, Transport)> {
-        match (stream.peek().await?, &self.tls) {
-            (TLS_HANDSHAKE, Some(tls)) => Ok((tls.accept(stream).await?, Transport::Tls)),
-            _ => Ok((stream, Transport::Plain)),
+    async fn welcome(&self, mut stream: Stream) -> std::io::Result<(Stream, Transport, Version)> {
+        let mut transport = Transport::Plain;
+        if let Some(tls) = &self.tls
+            && stream.begins_with(TLS_HANDSHAKE).await?
+        {
+            (stream, transport) = (tls.accept(stream).await?, Transport::Tls);
         }
+        let version = Version::of(&mut stream).await?;
+        Ok((stream, transport, version))
     }
 
     async fn connection(self: Arc<Self>, stream: Stream, address: SocketAddr) {
         let stopping = self.connections.stopping();
+        // On the heap: a handshake takes far more room than what follows, and is over then.
         let welcome = tokio::select! {
-            welcome = tokio::time::timeout(SILENCE, self.welcome(stream)) => welcome,
+            welcome = Box::pin(tokio::time::timeout(SILENCE, self.welcome(stream))) => welcome,
             () = stopping.cancelled() => return,
         };
-        let (stream, transport) = match welcome {
+        let (stream, transport, version) = match welcome {
             Ok(Ok(welcomed)) => welcomed,
             Ok(Err(cause)) => {
                 tracing::debug!(%cause, from = %address, "a connection ended before its first request");
@@ -120,24 +118,20 @@ impl<A: Answer> Server<A> {
         let (cut, activity) = (stream.cut().clone(), Activity::default());
         let remote = Remote { address, transport, entry: self.open.enter(stream.cut()) };
         let (server, asked) = (self.clone(), activity.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
+        let asked = Asked(Box::new(move |request| {
             let (server, remote, under_way) = (server.clone(), remote.clone(), asked.begin());
-            async move {
-                let answer = server.answers.answer(&remote, request).await;
-                Ok::<_, Infallible>(answer.map(|body| under_way.sending(body)))
-            }
-        });
-        let connection = builder().serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        tokio::pin!(connection);
+            Box::pin(async move { Ok(server.answers.answer(&remote, request).await.map(|body| under_way.sending(body))) })
+        }));
+        let mut connection = Connection::over(stream, version, asked);
         let mut ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
+            ended = &mut connection => Some(ended),
             // Who reads no more, because enough is under way, would not notice.
             () = cut.done() => return,
             () = activity.quiet(SILENCE, IDLE) => None,
             () = stopping.cancelled() => None,
         };
         if ended.is_none() && (activity.was_asked() || stopping.is_cancelled()) {
-            connection.as_mut().graceful_shutdown();
+            connection.end_softly();
             let farewell = async {
                 tokio::time::sleep(SILENCE).await;
                 activity.quiet(SILENCE, IDLE).await;
@@ -152,18 +146,4 @@ impl<A: Answer> Server<A> {
             tracing::debug!(%cause, from = %address, "a connection ended early");
         }
     }
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(1024 * 1024).keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(Duration::from_secs(30)))
-        .max_header_list_size(HEAD_BYTES as u32)
-        .max_concurrent_streams(256)
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024);
-    builder
 }

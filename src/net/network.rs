@@ -83,14 +83,15 @@ enum Transport {
 /// Bytes both ways.
 pub struct Stream {
     transport: Transport,
-    peeked: Option<u8>,
+    /// What was read to see how it begins, and is to be read again.
+    peeked: Vec<u8>,
     cut: Arc<Cut>,
     kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Stream {
     fn over(transport: Transport) -> Self {
-        Self { transport, peeked: None, cut: Arc::default(), kept: None }
+        Self { transport, peeked: Vec::new(), cut: Arc::default(), kept: None }
     }
     fn tcp(stream: TcpStream) -> Self {
         Self::over(Transport::Tcp(stream))
@@ -109,21 +110,24 @@ impl Stream {
     pub fn cut(&self) -> &Arc<Cut> {
         &self.cut
     }
-    /// Waits for the first byte and leaves it to be read again.
-    pub async fn peek(&mut self) -> io::Result<u8> {
-        if let Some(byte) = self.peeked {
-            return Ok(byte);
-        }
-        let mut byte = [0];
-        if let Transport::Tcp(stream) = &mut self.transport {
-            if stream.peek(&mut byte).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+    /// Waits until it is clear whether the stream begins with these bytes, and leaves all of it to be read. One that ends
+    /// earlier does not.
+    ///
+    /// # Errors
+    /// The stream's own.
+    pub async fn begins_with(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let mut peeked = std::mem::take(&mut self.peeked);
+        let mut buffer = [0; 32];
+        while peeked.len() < bytes.len() && bytes.starts_with(&peeked) {
+            let wanted = (bytes.len() - peeked.len()).min(buffer.len());
+            match self.read(&mut buffer[..wanted]).await? {
+                0 => break,
+                read => peeked.extend_from_slice(&buffer[..read]),
             }
-        } else {
-            self.read_exact(&mut byte).await?;
-            self.peeked = Some(byte[0]);
         }
-        Ok(byte[0])
+        let begins = peeked.starts_with(bytes);
+        self.peeked = peeked;
+        Ok(begins)
     }
 }
 
@@ -140,11 +144,19 @@ macro_rules! each {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { transport, peeked, cut, .. } = self.get_mut();
-        if let Some(byte) = peeked.take() {
-            buf.put_slice(&[byte]);
-            return Poll::Ready(Ok(()));
+        let taken = peeked.len().min(buf.remaining());
+        if taken > 0 {
+            buf.put_slice(&peeked[..taken]);
+            peeked.drain(..taken);
+            if !peeked.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            // It is not needed any more for as long as the stream lives.
+            *peeked = Vec::new();
         }
-        cut.guard(Half::Read, cx, |cx| each!(transport, stream => Pin::new(stream).poll_read(cx, buf)))
+        let read = cut.guard(Half::Read, cx, |cx| each!(transport, stream => Pin::new(stream).poll_read(cx, buf)));
+        // What comes next goes along: a reader who is given a few bytes first makes room for as many as he wanted once more.
+        if taken > 0 && read.is_pending() { Poll::Ready(Ok(())) } else { read }
     }
 }
 

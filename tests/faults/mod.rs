@@ -1,3 +1,4 @@
-//! What goes wrong on purpose: sockets that lie, stall and flood. After each the daemon still answers.
+//! What goes wrong on purpose: sockets that lie, stall and flood, and crowds. After each the daemon still answers.
 
+mod readers;
 mod sockets;

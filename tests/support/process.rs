@@ -58,7 +58,20 @@ impl Process {
     }
     /// The most memory it ever held, bytes; nothing once it is gone.
     pub fn peak_memory(self) -> Option<u64> {
-        self.status("VmHWM")?.strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+        self.bytes("VmHWM")
+    }
+    /// The memory that it holds now, bytes; nothing once it is gone.
+    pub fn memory(self) -> Option<u64> {
+        self.bytes("VmRSS")
+    }
+    fn bytes(self, field: &str) -> Option<u64> {
+        self.status(field)?.strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+    /// How many descriptors it may have.
+    pub fn descriptors(self) -> usize {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.pid)).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
     pub fn signal(self, name: &str) {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status().unwrap().success());

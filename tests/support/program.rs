@@ -65,6 +65,13 @@ impl Program {
         program.ok(&["config", "set", "server.port", "0"]);
         program
     }
+    /// As [`Program::ready`], where this many descriptors are all that a process has that does not ask for more.
+    pub fn with_descriptors(count: usize) -> Self {
+        let way_in = ["sh", "-c", &format!("ulimit -S -n {count}; exec \"$@\""), "sh"].map(OsString::from).to_vec();
+        let mut program = Self::ready();
+        program.way_in = way_in;
+        program
+    }
     /// A home on a machine of its own, whose daemon will listen on all of that machine's addresses.
     pub fn on(machine: &Space, name: &str) -> Self {
         let way = machine.command("env");

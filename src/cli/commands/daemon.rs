@@ -14,6 +14,7 @@ use crate::home::config::Logging;
 use crate::home::log_file::LogFile;
 use crate::home::{Home, config_file};
 use crate::net::Network;
+use crate::platform::host;
 use crate::platform::memory;
 use crate::platform::process::Guard;
 use crate::platform::signals::{Asked, Signals};
@@ -39,6 +40,8 @@ fn serve(session: &Session, detached: bool) -> Result<ExitCode> {
     }
     // A fork: before there is any thread.
     let guard = Guard::start().map_err(|error| failed("the guard of the commands can't be started", error))?;
+    // After the guard was made: commands have the limit that this process was started with.
+    host::claim_descriptors();
     session.home.create()?.iter().for_each(|warning| session.console.warn(warning));
     let logging = config_file::load(&session.home)?.config.logging;
     let log = open_log(&session.home, &logging, detached)?;

@@ -13,7 +13,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub use system::{descriptors, shell};
+pub use system::{claim_descriptors, descriptors, give_back_descriptors, shell};
 
 /// The operating system in the Node version's words: `linux`, `darwin`, `win32`.
 pub const PLATFORM: &str = if cfg!(target_os = "macos") {

@@ -31,6 +31,12 @@ pub fn descriptors() -> usize {
     usize::MAX
 }
 
+/// Nothing to do on this system.
+pub fn claim_descriptors() {}
+
+/// Nothing to do on this system.
+pub fn give_back_descriptors(_command: &mut std::process::Command) {}
+
 /// The user's shell: the one that the variable SHELL names, as Git Bash sets it, where it is one that reads the language of
 /// `sh`; else `cmd.exe`.
 pub fn shell() -> Shell {
