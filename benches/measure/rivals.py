@@ -1,7 +1,8 @@
-"""What people would use instead: sshd and redis, each in a throw-away folder on a port of its own."""
+"""What people would use instead: sshd, redis and nats-server, each in a throw-away folder on a port of its own."""
 
 import csv
 import getpass
+import json
 import os
 import pathlib
 import signal
@@ -82,6 +83,103 @@ class Redis(Rival):
         if done.returncode or not rows:
             raise Failed(f"redis-benchmark: {done.stderr.strip()}")
         return float(rows[0][1])
+
+
+class Nats(Rival):
+    """A NATS server with JetStream that syncs before it answers, and as `leaf` one on another machine that leads to it."""
+
+    def __init__(self, bench):
+        server, leads = find("nats-server"), free_port()
+
+        def command(more):
+            def written(folder, port):
+                (folder / "conf").write_text(f'host: 127.0.0.1\nport: {port}\n{more.format(folder=folder, leads=leads)}\n')
+                return [server, "-c", str(folder / "conf")]
+
+            return written
+
+        hub = 'jetstream {{ store_dir: "{folder}/store", sync_interval: always }}\nleafnodes {{ host: 127.0.0.1, port: {leads} }}'
+        self.leaf = None
+        super().__init__(bench, "nats", command(hub))
+        try:
+            self.leaf = Rival(bench, "nats-leaf", command('leafnodes {{ remotes: [ {{ url: "nats://127.0.0.1:{leads}" }} ] }}'))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
+        if self.leaf:
+            self.leaf.stop()
+        super().stop()
+
+
+class NatsLine:
+    """A connection in NATS's own protocol, with as little of Python in the way as can be."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.received, self.inbox, self.number = b"", f"_INBOX.{port}.{id(self)}", 0
+        self.socket.sendall(b'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true}\r\nPING\r\n')
+        while b"PONG\r\n" not in self.received:
+            self._more()
+        self.received = b""
+        self.socket.sendall(f"SUB {self.inbox}.* 1\r\n".encode())
+
+    def subscribe(self):
+        """Where a consumer sends what this connection is to hear. Known to the server when this returns."""
+        self.socket.sendall(f"SUB {self.inbox}-deliver 2\r\nPING\r\n".encode())
+        while b"PONG\r\n" not in self.received:
+            self._more()
+        # To the servers beyond it comes a moment later.
+        time.sleep(1)
+        self.received = b""
+        return f"{self.inbox}-deliver"
+
+    def publish(self, subject, content):
+        """Sends; answers the subject of the answer to come."""
+        self.number += 1
+        answered = f"{self.inbox}.{self.number}"
+        self.socket.sendall(f"PUB {subject} {answered} {len(content)}\r\n".encode() + content + b"\r\n")
+        return answered
+
+    def ask(self, subject, question):
+        answer = json.loads(self.until(self.publish(subject, json.dumps(question).encode())))
+        if "error" in answer:
+            raise Failed(f"nats: {answer['error']}")
+        return answer
+
+    def until(self, subject):
+        """Reads messages until one of this subject; answers its content."""
+        while True:
+            line, rest = self._line()
+            words = line.split()
+            if words and words[0] == b"MSG":
+                end = int(words[-1])
+                while len(rest) < end + 2:
+                    self._more()
+                    rest = self.received[len(line) + 2 :]
+                self.received = rest[end + 2 :]
+                if words[1] == subject.encode():
+                    return rest[:end]
+            else:
+                self.received = rest
+                if words and words[0] == b"PING":
+                    self.socket.sendall(b"PONG\r\n")
+                elif words and words[0] in (b"-ERR", b"HMSG"):
+                    raise Failed(f"nats: {line.decode()} {rest[:200]!r}")
+
+    def _line(self):
+        while b"\r\n" not in self.received:
+            self._more()
+        line, _, rest = self.received.partition(b"\r\n")
+        return line, rest
+
+    def _more(self):
+        piece = self.socket.recv(1 << 16)
+        if not piece:
+            raise Failed("nats: the connection broke off")
+        self.received += piece
 
 
 class Sshd(Rival):
