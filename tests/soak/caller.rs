@@ -86,7 +86,10 @@ impl Caller {
         let outcome = self.attempt(asked).await;
         let ended = match &outcome {
             Outcome::Done(_) => Ended::Done,
-            Outcome::Refused(..) => Ended::Refused,
+            Outcome::Refused(code, _) => {
+                self.tally.refusal(*code);
+                Ended::Refused
+            }
             Outcome::Lost(_) => Ended::Lost,
         };
         self.tally.count(kind, ended);

@@ -125,7 +125,6 @@ impl Faults<'_> {
         let visits: Vec<_> = (0..CROWD)
             .map(|at| {
                 let address = address.clone();
-                #[expect(clippy::disallowed_methods, reason = "a program of its own, which is not Loopsy")]
                 runtime.spawn(async move { timeout(length, visit(address, manner, at)).await })
             })
             .collect();
@@ -187,7 +186,6 @@ pub async fn recovered(world: &World, within: Duration) -> Result<(), String> {
         let (machine, via) = (&world.machines[here], (here != there).then(|| world.machines[there].name));
         let (caller, target, body, headers) =
             (machine.caller.clone(), target.to_owned(), body.to_owned(), [("content-type", "application/json")]);
-        #[expect(clippy::disallowed_methods, reason = "a program of its own, which is not Loopsy")]
         let asked = machine.runtime().spawn(async move {
             caller.attempt(Asked { kind: "probe", method, target: &target, via, headers: &headers, body: body.into() }).await
         });
@@ -214,7 +212,6 @@ pub async fn compare(world: &World) {
     for (machine, truth) in world.machines.iter().zip(&world.truths) {
         let _nobody_writes = truth.writing.write().await;
         let (link, tally) = (machine.link(), &world.tally);
-        #[expect(clippy::disallowed_methods, reason = "a program of its own, which is not Loopsy")]
         let stored = machine.runtime().spawn(async move {
             let list = link.call(&loopsy::api::context::ContextList { prefix: Some("w-".into()), ..Default::default() }).await?;
             futures_util::TryStreamExt::try_collect::<Vec<_>>(list).await

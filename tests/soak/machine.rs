@@ -211,7 +211,7 @@ impl Machine {
     }
     /// Pairs with another machine, as scripts do it.
     pub fn pair(&self, other: &Machine) {
-        let mut shown = other.command(&["pair", "--yes", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut shown = other.command(&["pair", "--yes", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(shown.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let told: serde_json::Value = serde_json::from_str(&line).unwrap();

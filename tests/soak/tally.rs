@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use loopsy::base::Code;
 use loopsy::base::sync::lock;
 
 /// How long after a fault an answer may still be one of bad weather.
@@ -29,6 +30,8 @@ pub enum Ended {
 #[derive(Default)]
 struct State {
     operations: BTreeMap<&'static str, Count>,
+    /// How often each code came.
+    refusals: BTreeMap<u16, u64>,
     faults: BTreeMap<&'static str, u64>,
     recoveries: BTreeMap<&'static str, Vec<Duration>>,
     violations: Vec<String>,
@@ -57,6 +60,10 @@ impl Tally {
             Ended::Refused => count.refused += 1,
             Ended::Lost => count.lost += 1,
         }
+    }
+    /// Counts what a refusal said.
+    pub fn refusal(&self, code: Code) {
+        *lock(&self.state).refusals.entry(code.number()).or_default() += 1;
     }
     /// A fault begins.
     pub fn fault(&self, kind: &'static str, what: String) {
@@ -100,7 +107,12 @@ impl Tally {
             let _ = writeln!(text, "{kind:<24}{done:>10}{refused:>10}{lost:>10}");
             all = Count { done: all.done + done, refused: all.refused + refused, lost: all.lost + lost };
         }
-        let _ = writeln!(text, "{:<24}{:>10}{:>10}{:>10}\n", "all", all.done, all.refused, all.lost);
+        let _ = writeln!(text, "{:<24}{:>10}{:>10}{:>10}", "all", all.done, all.refused, all.lost);
+        let refusals = state.refusals.iter().map(|(number, times)| {
+            let name = Code::from_number(*number).map_or("", Code::name);
+            format!("{times} {name}")
+        });
+        let _ = writeln!(text, "refused: {}\n", refusals.collect::<Vec<_>>().join(", "));
         let _ = writeln!(text, "{:<24}{:>10}{:>10}{:>14}{:>14}", "fault", "times", "recovered", "median s", "slowest s");
         for (kind, times) in &state.faults {
             let mut after = state.recoveries.get(kind).cloned().unwrap_or_default();

@@ -50,6 +50,7 @@ impl Space {
         command
     }
     /// The file by which a thread gets into the namespace.
+    #[allow(dead_code, reason = "tests/soak has threads")]
     pub fn file(&self) -> std::path::PathBuf {
         std::path::Path::new("/run/netns").join(&self.name)
     }

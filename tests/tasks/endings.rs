@@ -168,6 +168,7 @@ async fn a_full_disk_loses_no_end_of_a_task() {
     assert_eq!((refused.code, refused.message.as_str()), (Code::TransferDiskFull, "the disk is full"));
     task.answer(yes(&asked.request_id)).await.unwrap();
     task.until(TaskEventType::Result).await;
+    while task.task().await.status != TaskStatus::Completed {}
     disk.free();
     assert_eq!(task.end().await.status, TaskStatus::Completed);
     let again = Watched::follow(&link, task.id.clone(), 0).await.end().await;
