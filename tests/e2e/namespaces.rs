@@ -8,7 +8,7 @@ use loopsy::home::{certificate, config_file};
 use super::{content, lay};
 use crate::support::netns::{self, Lan, Space};
 use crate::support::pairing;
-use crate::support::process::until;
+use crate::support::process::{Process, heavy, until};
 use crate::support::program::{Program, Ran};
 
 /// How long a test waits for what happens by itself.
@@ -107,4 +107,25 @@ async fn another_machine_at_a_peer_s_address_is_refused_with_both_fingerprints()
     let heard = [thief.home().audit_log(), thief.home().keyless_log()].map(|path| std::fs::read_to_string(path).unwrap_or_default());
     assert!(!heard.concat().contains(&Lan::v4(0)), "{heard:?}");
     assert!(leo.config().contains(&right) && !leo.config().contains(&wrong));
+}
+
+/// A machine that vanishes without a word, as when its cable is pulled, takes along what runs for it.
+#[tokio::test]
+async fn heavy_a_command_ends_when_its_caller_vanishes() {
+    if !heavy() || !netns::possible() {
+        return;
+    }
+    let lan = Lan::of(2);
+    let (leo, kai) = paired(&lan).await;
+    let noted = kai.folder().join("noted");
+    let line = format!("echo $$ > {}; exec sleep 600", noted.display());
+    let asked = serde_json::json!({ "command": "sh", "args": ["-c", line], "timeout": 0 }).to_string();
+    let mut calling = leo.command(&["api", "execute.run", &asked, "--peer", "kai"]).spawn().unwrap();
+    until("the command runs", PATIENCE, || Process::noted_in(&noted).is_some()).await;
+    let command = Process::noted_in(&noted).unwrap();
+    lan.unplug(0);
+    until("the command has ended", Duration::from_secs(90), || !command.runs()).await;
+    // A machine whose own cable is out can ask nobody.
+    calling.kill().unwrap();
+    calling.wait().unwrap();
 }
