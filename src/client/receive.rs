@@ -8,7 +8,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::api::transfer::{CHECKSUM, FILE_SIZE, MODE, MTIME, OFFSET};
 use crate::api::{Data, Download, Event, Events, File, Listed, Listing, Many, One, Piece, Reply, sse, wire};
@@ -109,8 +109,8 @@ fn event<T: DeserializeOwned>(received: &sse::Received) -> Result<T> {
 
 impl<T: Listed> Receive for Listing<T> {
     async fn receive(response: Response<Incoming>, limit: usize) -> Result<Events<T>> {
-        let mut object: Value = json(response.into_body(), limit).await?;
-        let items: Vec<T> = serde_json::from_value(object[T::FIELD].take()).map_err(strange)?;
+        let mut object: Map<String, Value> = json(response.into_body(), limit).await?;
+        let items: Vec<T> = serde_json::from_value(object.remove(T::FIELD).unwrap_or_default()).map_err(strange)?;
         Ok(Box::pin(stream::iter(items.into_iter().map(Ok))))
     }
 }
