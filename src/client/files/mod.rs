@@ -78,7 +78,7 @@ impl Files {
         watch(Progress { done: start, total });
         Box::pin(pieces.inspect(move |piece| {
             if let Ok(Piece::Data(bytes)) = piece {
-                let done = count.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64;
+                let done = count.fetch_add(bytes.len() as u64, Ordering::Relaxed).saturating_add(bytes.len() as u64);
                 watch(Progress { done, total });
             }
         }))

@@ -14,8 +14,8 @@ use crate::disk::{manifest, tree_in, tree_out};
 use crate::home::paths::Rules;
 use crate::platform::files::Dir;
 
-/// Bytes that an entry takes in a tar stream beside its content.
-const OVERHEAD: u64 = 1536;
+/// About the bytes that an entry takes in a tar stream beside its content.
+const OVERHEAD: u64 = 1536 + 256;
 
 /// What came of a folder's transfer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Plan {
                 continue;
             }
             plan.wanted_files += u64::from(entry.kind != FileType::Directory);
-            plan.weight += entry.size.next_multiple_of(512) + OVERHEAD;
+            plan.weight = plan.weight.saturating_add(entry.size).saturating_add(OVERHEAD);
             plan.wanted.push(entry.path);
         }
         plan
