@@ -1,5 +1,6 @@
 //! The Node version's `context.json`, taken in once, in any of the shapes that it was written in.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -12,6 +13,8 @@ use crate::base::{Error, Result};
 use crate::platform::files::set_aside;
 
 const FILE: &str = "context.json";
+/// The times that JavaScript knows since the epoch, milliseconds.
+const TIMES: RangeInclusive<f64> = 0.0..=8.64e15;
 
 /// An entry of the file.
 #[derive(Debug, PartialEq)]
@@ -118,7 +121,7 @@ fn entry(key: Option<String>, item: Value, now: Millis) -> Option<(String, Entry
         other => other.to_string(),
     };
     check_key(&key).and_then(|()| check_value(&value)).ok()?;
-    let time = |name: &str| fields.get(name).and_then(Value::as_f64).filter(|ms| *ms >= 0.0).map(|ms| ms as Millis);
+    let time = |name: &str| fields.get(name).and_then(Value::as_f64).filter(|ms| TIMES.contains(ms)).map(|ms| ms as Millis);
     let updated_at = time("updatedAt").or_else(|| time("createdAt")).unwrap_or(now);
     let ttl = fields.get("ttl").and_then(Value::as_f64).filter(|ttl| check_ttl(*ttl).is_ok());
     let head = Head {
@@ -157,6 +160,11 @@ mod tests {
         let text = r#"[{"key":"n","value":7},{"key":"o","value":{"a":[1]}},{"key":"z","value":null}]"#;
         let values: Vec<_> = pairs(text).into_iter().map(|(_, value)| value).collect();
         assert_eq!(values, ["7", r#"{"a":[1]}"#, "null"]);
+    }
+    #[test]
+    fn a_time_beyond_all_times_is_none() {
+        let (entries, _) = parse(br#"[{"key":"a","value":"","updatedAt":1e30,"expiresAt":1e30,"ttl":60}]"#, 1000).unwrap();
+        assert_eq!((entries[0].1.head.updated_at, entries[0].1.head.expires_at), (1000, 61_000));
     }
     #[test]
     fn times_survive_and_what_has_ended_or_makes_no_sense_stays_out() {
