@@ -70,6 +70,9 @@ pub struct Route<S> {
     pub description: Description,
     /// Its example, as it travels.
     pub example: fn() -> Result<Encoded>,
+    /// Reads a request (fields of its path, query, headers, body), and writes it again.
+    #[cfg(fuzzing)]
+    pub again: fn(&[(&str, &str)], &str, &http::HeaderMap, &[u8]) -> Result<Encoded>,
     handler: Handler<S>,
 }
 
@@ -190,7 +193,13 @@ impl<S: Send + Sync + 'static> Routes<S> {
         if let Err(cause) = listed {
             tracing::error!(%cause, operation = O::SPEC.name, "two operations claim the same path");
         }
-        self.list.push(Route { description: Description::of::<O>(), example: || wire::encode(&O::example()), handler });
+        self.list.push(Route {
+            description: Description::of::<O>(),
+            example: || wire::encode(&O::example()),
+            #[cfg(fuzzing)]
+            again: |params, query, headers, body| wire::encode(&wire::decode::<O>(params, query, headers, body)?),
+            handler,
+        });
         self
     }
 

@@ -77,6 +77,11 @@ impl Document {
     pub fn parse(text: &str) -> Result<Self> {
         Ok(Self { text: text.to_owned(), value: parse_value(text)?, rewritten: false })
     }
+    /// The text as it stands now.
+    #[cfg(fuzzing)]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
     /// The value at a path.
     pub fn get(&self, path: &[&str]) -> Option<&Value> {
         path.iter().try_fold(&self.value, |value, key| entry(value.as_mapping()?, key).map(|(_, value)| value))

@@ -18,7 +18,7 @@ const TIMES: RangeInclusive<f64> = 0.0..=8.64e15;
 
 /// An entry of the file.
 #[derive(Debug, PartialEq)]
-pub(super) struct Entry {
+pub struct Entry {
     head: Head,
     from_node_id: String,
     value: String,
@@ -26,7 +26,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// As it is stored.
-    pub(super) fn record(&self) -> Record<'_> {
+    pub fn record(&self) -> Record<'_> {
         Record { head: self.head, from_node_id: &self.from_node_id, value: &self.value }
     }
 }
@@ -81,7 +81,7 @@ pub(super) fn unusable(path: &Path, error: std::io::Error) -> Error {
 }
 
 /// The live entries and how many were passed over; nothing if this is not such a file.
-fn parse(text: &[u8], now: Millis) -> Option<(Vec<(String, Entry)>, usize)> {
+pub fn parse(text: &[u8], now: Millis) -> Option<(Vec<(String, Entry)>, usize)> {
     let items: Vec<(Option<String>, Value)> = match serde_json::from_slice(text).ok()? {
         Value::Array(list) => without_keys(list),
         Value::Object(mut object) => match object.remove("entries") {

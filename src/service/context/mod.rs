@@ -18,6 +18,9 @@ mod tests;
 mod wal;
 mod writer;
 
+#[cfg(fuzzing)]
+pub use self::{import::parse as parse_import, record::Record};
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::path::Path;

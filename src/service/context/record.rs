@@ -9,7 +9,7 @@ const FIXED: usize = 1 + 5 * 8 + 4;
 
 /// The numbers of an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Head {
+pub struct Head {
     /// Revision of the store at which it was written.
     pub version: u64,
     /// When the key was first written.
@@ -24,14 +24,14 @@ pub(super) struct Head {
 
 impl Head {
     /// Whether its time has ended.
-    pub(super) fn expired(&self, now: Millis) -> bool {
+    pub fn expired(&self, now: Millis) -> bool {
         self.expires_at != 0 && self.expires_at <= now
     }
 }
 
 /// An entry, borrowed from where it lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Record<'a> {
+pub struct Record<'a> {
     /// The numbers.
     pub head: Head,
     /// Node id of the writer.
@@ -42,7 +42,7 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The bytes to store.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED + self.from_node_id.len() + self.value.len());
         bytes.push(FORMAT);
         for number in [self.head.version, self.head.created_at, self.head.updated_at, self.head.expires_at, self.head.ttl.to_bits()] {
@@ -54,7 +54,7 @@ impl<'a> Record<'a> {
         bytes
     }
     /// Reads what [`Record::encode`] wrote; nothing if it is not that.
-    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
         let (fixed, texts) = bytes.split_at_checked(FIXED)?;
         let number = |at: usize| Some(u64::from_le_bytes(fixed.get(1 + at * 8..9 + at * 8)?.try_into().ok()?));
         let node_len = u32::from_le_bytes(fixed.get(FIXED - 4..)?.try_into().ok()?) as usize;
@@ -75,7 +75,7 @@ impl<'a> Record<'a> {
         })
     }
     /// The entry that callers see.
-    pub(super) fn entry(&self, key: &str, with_value: bool) -> ContextEntry {
+    pub fn entry(&self, key: &str, with_value: bool) -> ContextEntry {
         ContextEntry {
             key: key.into(),
             value: with_value.then(|| self.value.into()),

@@ -7,6 +7,9 @@ mod choice;
 mod engine;
 mod record;
 
+#[cfg(fuzzing)]
+pub use self::record::read;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};

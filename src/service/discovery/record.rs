@@ -40,7 +40,7 @@ pub(super) fn words(identity: &Identity) -> Vec<(&'static str, String)> {
 }
 
 /// Makes a sighting of what was announced; nothing where it can't be a daemon. `hosts` are its addresses, best first.
-pub(super) fn read(fullname: &str, host: &str, port: u16, hosts: &[String], words: &HashMap<String, String>) -> Option<Sighting> {
+pub fn read(fullname: &str, host: &str, port: u16, hosts: &[String], words: &HashMap<String, String>) -> Option<Sighting> {
     let word = |name: &str| words.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let node_id = word("nodeId").filter(|claimed| id::is_token(claimed) && claimed.len() >= 8 && !claimed.starts_with("manual-"))?;
     let said = fullname.to_ascii_lowercase();

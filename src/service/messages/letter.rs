@@ -9,7 +9,7 @@ use crate::base::{Error, Result, id};
 const ID_CHARS: usize = 96;
 
 /// Whether a text is the id of a message: `<ms>-<sender>-<4 lower-case hexadecimal digits>`.
-pub(super) fn is_id(text: &str) -> bool {
+pub fn is_id(text: &str) -> bool {
     text.len() <= ID_CHARS
         && pieces(text).is_some_and(|(ms, host, hex)| {
             !ms.is_empty()
@@ -74,7 +74,7 @@ pub(super) fn parts(key: &str) -> Option<(&str, &str)> {
 }
 
 /// The letter that an entry holds, brought by `sender`.
-pub(super) fn read(entry: ContextEntry, sender: String) -> Received {
+pub fn read(entry: ContextEntry, sender: String) -> Received {
     let value = entry.value.unwrap_or_default();
     let of_key = parts(&entry.key).map(|(to, id)| (to.to_owned(), id.to_owned()));
     let (envelope, malformed) = match (serde_json::from_str::<Envelope>(&value), &of_key) {

@@ -11,6 +11,9 @@ mod letter;
 mod outbox;
 mod seen;
 
+#[cfg(fuzzing)]
+pub use self::letter::{is_id, read};
+
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 

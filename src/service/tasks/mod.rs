@@ -21,6 +21,9 @@ mod steer;
 mod table;
 mod work;
 
+#[cfg(fuzzing)]
+pub use self::agents::dialogue;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,6 +15,9 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+#[cfg(fuzzing)]
+pub use self::screen::Screen;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

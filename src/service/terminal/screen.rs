@@ -32,7 +32,7 @@ const LOOK_BEHIND: &[u8] = b"\x1b[?47l";
 const LOOK_AGAIN: &[u8] = b"\x1b[?47h";
 
 /// A picture of a terminal that is kept up by what its program shows.
-pub(super) struct Screen {
+pub struct Screen {
     parser: Parser<Title>,
     lexer: Lexer,
     size: Size,
@@ -71,29 +71,30 @@ fn lines_at(size: Size) -> usize {
 
 impl Screen {
     /// A blank one.
-    pub(super) fn new(size: Size) -> Self {
+    pub fn new(size: Size) -> Self {
         let lines = lines_at(size);
         Self { parser: parser(size, lines, Title::default()), lexer: Lexer::new(), size, lines, is_told: false, last: None }
     }
 
-    pub(super) fn size(&self) -> Size {
+    /// Of the terminal.
+    pub fn size(&self) -> Size {
         self.size
     }
 
     /// The title that the program gave the terminal.
-    pub(super) fn title(&self) -> Option<&str> {
+    pub fn title(&self) -> Option<&str> {
         self.parser.callbacks().0.as_deref()
     }
 
     /// Takes in what the program shows.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: &[u8]) {
         let Self { parser, lexer, size, .. } = self;
         let fed = catch(|| lexer.feed(bytes, pictured(*size), |part| parser.process(part)));
         self.or_blank(fed);
     }
 
     /// Takes on another size.
-    pub(super) fn resize(&mut self, size: Size) {
+    pub fn resize(&mut self, size: Size) {
         if lines_at(size) < self.lines {
             self.keep_fewer(lines_at(size));
         }
@@ -118,17 +119,17 @@ impl Screen {
     }
 
     /// What paints the picture as it is now, over whatever a client has.
-    pub(super) fn picture(&mut self) -> Vec<u8> {
+    pub fn picture(&mut self) -> Vec<u8> {
         self.painted(false)
     }
 
     /// The same with what was scrolled away, for a client that has nothing yet.
-    pub(super) fn whole(&mut self) -> Vec<u8> {
+    pub fn whole(&mut self) -> Vec<u8> {
         self.painted(true)
     }
 
     /// Nothing will change any more: keeps what paints it, which takes less memory by far.
-    pub(super) fn freeze(&mut self) {
+    pub fn freeze(&mut self) {
         self.last = Some(self.whole());
         self.parser = Parser::new_with_callbacks(1, 1, 0, Title::default());
     }
