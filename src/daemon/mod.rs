@@ -22,10 +22,10 @@ pub use node::BUILD;
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::node::Identity;
+use crate::api::openapi::Description;
 use crate::base::workers::Workers;
 use crate::home::Home;
 use crate::home::fleet::{Fleet, Member};
@@ -75,8 +75,8 @@ pub struct Daemon {
     connections: Workers,
     /// Is cancelled when somebody asks for the end.
     ending: CancellationToken,
-    /// The OpenAPI document.
-    openapi: Value,
+    /// What can be asked. The document of it takes more than a mebibyte, and is made for who asks for it.
+    operations: Vec<Description>,
     /// What the owner should know: from the start, and from the last look at the configuration.
     warnings: Vec<String>,
     reloaded: Mutex<crate::api::node::Reloaded>,

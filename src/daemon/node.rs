@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Daemon;
-use crate::api::Caller;
+use crate::api::{Caller, openapi};
 use crate::api::node::{
     ConfigReload, ContextCounts, DaemonStop, Health, HealthGet, Identity, IdentityGet, OpenApiGet, Reloaded, Status, StatusGet, Stopping,
 };
@@ -59,7 +59,7 @@ impl Serve<StatusGet> for Daemon {
 
 impl Serve<OpenApiGet> for Daemon {
     async fn serve(&self, _: &Caller, _: OpenApiGet) -> Result<Value> {
-        Ok(self.openapi.clone())
+        Ok(openapi::document(&self.operations))
     }
 }
 

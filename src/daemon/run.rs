@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use super::routes::routes;
 use super::{Daemon, Shared};
 use crate::api::node::{CAPABILITIES, Identity, PROTOCOL_VERSION, Reloaded};
-use crate::api::openapi;
 use crate::base::error::io_words;
 use crate::base::workers::{Workers, blocking};
 use crate::base::{Code, Error, Result, clock, id};
@@ -167,7 +166,7 @@ pub async fn start(home: Home, network: Network, guard: Guard) -> Result<Running
         audit: audit.clone(),
         connections: connections.clone(),
         ending: ending.clone(),
-        openapi: openapi::document(&routes.descriptions()),
+        operations: routes.descriptions(),
         warnings: warnings.clone(),
         reloaded: Mutex::new(Reloaded::default()),
     });

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -33,20 +34,23 @@ pub trait Sink: Send + 'static {
 #[derive(Clone)]
 pub struct Audit {
     sender: mpsc::Sender<(bool, AuditRecord)>,
-    written: broadcast::Sender<AuditRecord>,
+    written: Written,
 }
+
+/// What tells followers. It has room for all that it may hold, so there is none before somebody follows.
+type Written = Arc<OnceLock<broadcast::Sender<AuditRecord>>>;
 
 impl Audit {
     /// Starts writing: requests with a key to `keyed`, all others to `keyless`.
     pub fn start(workers: &Workers, keyed: impl Sink, keyless: impl Sink) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let written = broadcast::Sender::new(FOLLOWED);
+        let written = Written::default();
         workers.spawn("audit", write(receiver, keyed, keyless, written.clone(), workers.stopping()));
         Self { sender, written }
     }
     /// The records of requests with a key, from now on, each once it is written. Who reads too slowly misses some.
     pub fn follow(&self) -> broadcast::Receiver<AuditRecord> {
-        self.written.subscribe()
+        self.written.get_or_init(|| broadcast::Sender::new(FOLLOWED)).subscribe()
     }
     /// Keeps a record.
     pub(super) async fn record(&self, has_key: bool, record: AuditRecord) {
@@ -59,7 +63,7 @@ async fn write(
     mut receiver: mpsc::Receiver<(bool, AuditRecord)>,
     mut keyed: impl Sink,
     mut keyless: impl Sink,
-    written: broadcast::Sender<AuditRecord>,
+    written: Written,
     stopping: tokio_util::sync::CancellationToken,
 ) {
     let mut repeats = Repeats::default();
@@ -80,7 +84,7 @@ async fn write(
         for (has_key, record) in batch.drain(..) {
             if has_key {
                 line(&mut lines, &record);
-                if written.receiver_count() > 0 {
+                if written.get().is_some_and(|written| written.receiver_count() > 0) {
                     followed.push(record);
                 }
             } else if repeats.is_new(&record) {
@@ -89,8 +93,10 @@ async fn write(
         }
         append(&mut keyed, &lines);
         append(&mut keyless, &strange);
-        // Nobody may be left to hear it.
-        followed.into_iter().for_each(|record| drop(written.send(record)));
+        if let Some(written) = written.get() {
+            // Nobody may be left to hear it.
+            followed.into_iter().for_each(|record| drop(written.send(record)));
+        }
         if ended {
             append(&mut keyless, &repeats.drain());
             return;
