@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Daemon;
-use crate::api::{Caller, openapi};
 use crate::api::node::{
     ConfigReload, ContextCounts, DaemonStop, Health, HealthGet, Identity, IdentityGet, OpenApiGet, Reloaded, Status, StatusGet, Stopping,
 };
+use crate::api::{Caller, openapi};
 use crate::base::sync::lock;
 use crate::base::{Result, clock};
 use crate::http::Serve;
