@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use loopsy::api::context::ContextList;
+use loopsy::base::workers::Workers;
 use loopsy::base::{Code, Result};
 use loopsy::client::Link;
 use loopsy::client::files::{Files, Progress};
@@ -17,7 +18,7 @@ async fn liar(answers: &[&str]) -> Link {
     let mut listener = network.listen("127.0.0.1", 0).await.unwrap();
     let link = Link::new(&network, Address::new("127.0.0.1", listener.port()).unwrap());
     let answers: Vec<String> = answers.iter().map(|answer| format!("HTTP/1.1 {answer}")).collect();
-    tokio::spawn(async move {
+    Workers::default().spawn("liar", async move {
         for answer in answers {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.read(&mut [0; 4096]).await;
