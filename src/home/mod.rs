@@ -85,6 +85,10 @@ impl Home {
     pub fn context(&self) -> PathBuf {
         self.root.join("context.redb")
     }
+    /// What the context store's database has not written down yet.
+    pub fn context_log(&self) -> PathBuf {
+        self.root.join("context.wal")
+    }
     /// The Node version's context store.
     pub fn node_context(&self) -> PathBuf {
         self.root.join("context.json")

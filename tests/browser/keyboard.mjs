@@ -9,9 +9,13 @@ const FAR = 80;
 await play(async ({ page }) => {
   const focused = () => page.evaluate(() => ({ tag: document.activeElement.tagName, text: document.activeElement.textContent.trim().slice(0, 80), label: document.activeElement.getAttribute("aria-label") }));
   const jump = async (key) => {
-    await page.keyboard.press("g");
-    await page.keyboard.press(key);
-    await until(`g ${key} leads to ${VIEWS[key]}`, async () => new URL(page.url()).hash.startsWith(`#/${VIEWS[key]}`));
+    await until(`g ${key} leads to ${VIEWS[key]}`, async () => {
+      if (new URL(page.url()).hash.startsWith(`#/${VIEWS[key]}`)) return true;
+      // On a busy machine the second may come too late to belong to the first.
+      await page.keyboard.press("g");
+      await page.keyboard.press(key);
+      return false;
+    });
     await arrived(page);
   };
   for (const key of Object.keys(VIEWS)) {

@@ -178,6 +178,7 @@ fn is_own(home: &Home, path: &Path) -> bool {
         home.config(),
         home.config_lock(),
         home.context(),
+        home.context_log(),
         home.node_context(),
         home.peers(),
         home.identity(),
