@@ -1,14 +1,17 @@
-//! The guard process itself: it makes a supervisor for each job, and outlives the daemon just long enough to see that
+//! The guard process itself: it has a supervisor ready for each job, and outlives the daemon just long enough to see that
 //! nothing is left.
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, IoSliceMut, Write};
+use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recv, recvmsg};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, setsid, wait};
 
 use super::frame::Report;
@@ -18,6 +21,8 @@ use super::{KILL_AFTER, tree};
 
 /// How long supervisors have for their own work once the daemon is gone.
 const PATIENCE: Duration = Duration::from_secs(KILL_AFTER.as_secs() + 1);
+/// How soon strays are looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Runs in the forked child until the daemon closes its end and nothing is left below.
 pub(super) fn run(socket: OwnedFd) {
@@ -25,27 +30,70 @@ pub(super) fn run(socket: OwnedFd) {
     sys::adopt_orphans();
     sys::watch_children();
     let _ = release_surroundings();
-    let mut guardian = Guardian { supervisors: HashSet::new(), sees_strays: false };
+    let mut guardian = Guardian { supervisors: HashSet::new(), ready: None, sees_strays: false };
+    // Whether a job waits for which there was no process.
+    let mut is_asked = false;
     loop {
         guardian.reap();
-        let limit = guardian.sees_strays.then_some(Duration::from_millis(10));
-        if !sys::wait_event(Some(socket.as_fd()), limit) {
+        let limit = guardian.sees_strays.then_some(LOOK_AGAIN);
+        if let Some(line) = &guardian.ready {
+            if sys::wait_event(Some(line.as_fd()), limit) && !guardian.is_taken() && is_over(&socket) {
+                break;
+            }
             continue;
         }
-        match receive(&socket) {
-            Ok(Some(job)) => match guardian.supervise(job) {
-                Role::Guard => {}
-                Role::Supervisor(job) => {
-                    drop(socket);
-                    return supervisor::run(job);
+        match guardian.prepare() {
+            Ok(Role::Guard) => is_asked = false,
+            Ok(Role::Supervisor(line)) => {
+                drop(guardian);
+                return supervise(socket, line);
+            }
+            Err(_) if !is_asked => is_asked = sys::wait_event(Some(socket.as_fd()), limit),
+            Err(cause) => {
+                is_asked = false;
+                match receive(&socket) {
+                    Ok(Some(job)) => drop(File::from(job.control).write_all(&Report::Failed(cause.into()).to_bytes())),
+                    Ok(None) => {}
+                    Err(_) => break,
                 }
-            },
-            Ok(None) => {}
-            Err(_) => break,
+            }
         }
     }
     drop(socket);
     guardian.finish();
+}
+
+/// A supervisor: waits for its job, which it takes from the daemon itself, and does it.
+///
+/// It was forked ahead of time, since that takes as long as everything else that the start of a short command needs. The guard
+/// hears over the line that it has to have another one ready; an end of the line is the guard's.
+fn supervise(socket: OwnedFd, mut line: UnixStream) {
+    let job = loop {
+        let mut waiting = [PollFd::new(&socket, PollFlags::IN), PollFd::new(&line, PollFlags::IN)];
+        match poll(&mut waiting, None) {
+            Err(Errno::INTR) => continue,
+            Ok(_) if waiting[1].revents().is_empty() => {}
+            _ => return,
+        }
+        match receive(&socket) {
+            Ok(Some(job)) => break job,
+            Ok(None) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    };
+    drop(socket);
+    let _ = line.write_all(&[1]);
+    drop(line);
+    supervisor::run(job);
+}
+
+/// Whether the daemon is gone, rather than only the supervisor that listened to it.
+fn is_over(socket: &OwnedFd) -> bool {
+    match recv(socket, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((read, _)) => read == 0,
+        Err(cause) => !matches!(cause, Errno::AGAIN | Errno::INTR),
+    }
 }
 
 /// A guard that lives on must keep no terminal, no pipe and no folder of the daemon busy.
@@ -85,26 +133,36 @@ fn receive(socket: &OwnedFd) -> io::Result<Option<Descriptors>> {
 
 enum Role {
     Guard,
-    Supervisor(Descriptors),
+    /// With its end of the line to the guard.
+    Supervisor(UnixStream),
 }
 
 struct Guardian {
+    /// The one that is ready among them.
     supervisors: HashSet<Pid>,
+    /// The line to the supervisor that waits for a job.
+    ready: Option<UnixStream>,
     /// Whether a supervisor came to a violent end and left orphans to this process.
     sees_strays: bool,
 }
 
 impl Guardian {
-    fn supervise(&mut self, job: Descriptors) -> Role {
-        match sys::fork() {
-            Ok(Fork::Child) => return Role::Supervisor(job),
-            Ok(Fork::Parent(pid)) => self.supervisors.extend(Pid::from_raw(pid)),
-            Err(cause) => {
-                let report = Report::Failed(cause.into());
-                let _ = File::from(job.control).write_all(&report.to_bytes());
+    /// Has a supervisor ready for the next job.
+    fn prepare(&mut self) -> io::Result<Role> {
+        let (ours, theirs) = UnixStream::pair()?;
+        match sys::fork()? {
+            Fork::Child => Ok(Role::Supervisor(theirs)),
+            Fork::Parent(pid) => {
+                self.supervisors.extend(Pid::from_raw(pid));
+                self.ready = Some(ours);
+                Ok(Role::Guard)
             }
         }
-        Role::Guard
+    }
+
+    /// After the supervisor was heard: whether it has taken a job. Else it has ended.
+    fn is_taken(&mut self) -> bool {
+        self.ready.take().is_some_and(|mut line| line.read(&mut [0]).is_ok_and(|read| read > 0))
     }
 
     /// Takes in what has ended, and ends orphans. False when nothing is left.
@@ -113,7 +171,7 @@ impl Guardian {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => self.sees_strays |= self.supervisors.remove(&pid) && status.exit_status() != Some(0),
                 Ok(None) => break,
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(_) => {
                     self.sees_strays = false;
                     return false;
@@ -137,14 +195,14 @@ impl Guardian {
 
     /// After the daemon's end: supervisors first do their work, then what is left is killed.
     fn finish(&mut self) {
+        self.ready = None;
         let deadline = Instant::now() + PATIENCE;
         while self.reap() {
             let rest = deadline.saturating_duration_since(Instant::now());
             if rest.is_zero() {
                 tree::signal_below(getpid(), Signal::KILL);
             }
-            let look_again = Duration::from_millis(10);
-            sys::wait_event(None, Some(if rest.is_zero() || self.sees_strays { look_again } else { rest }));
+            sys::wait_event(None, Some(if rest.is_zero() || self.sees_strays { LOOK_AGAIN } else { rest }));
         }
     }
 }

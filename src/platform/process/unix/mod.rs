@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! daemon ── guard ── supervisor (one a job) ── job ── whatever it starts
+//!             └───── supervisor that is ready for the next job
 //! ```
 //! A supervisor adopts the orphans of its job, so that nothing below it can get away: not by a session of its own, not
 //! by forking twice, not by a cleared environment. The daemon's death closes the supervisors' sockets, and each then

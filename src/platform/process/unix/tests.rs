@@ -187,12 +187,46 @@ async fn what_a_killed_supervisor_leaves_is_killed_by_the_guard() {
     let (launch, file) = stubborn(&dir);
     let mut job = guard.spawn(&launch).await.unwrap();
     let pids = pids(&file, 3).await;
-    let supervisors = tree::children(rustix::process::Pid::from_raw(guard.pid() as i32).unwrap());
+    let supervisors = supervisors(&guard).into_iter().filter(|pid| !tree::children(*pid).is_empty()).collect::<Vec<_>>();
     assert_eq!(supervisors.len(), 1);
     rustix::process::kill_process(supervisors[0], rustix::process::Signal::KILL).unwrap();
     assert!(job.control.wait().await.is_err());
     all_gone(&pids).await;
     assert!(guard.spawn(&self::launch("/bin/true", &[])).await.is_ok());
+}
+
+/// Supervisors of a guard, the one that waits for a job among them.
+fn supervisors(guard: &Guard) -> Vec<rustix::process::Pid> {
+    tree::children(rustix::process::Pid::from_raw(guard.pid() as i32).unwrap())
+}
+
+#[tokio::test]
+async fn a_job_is_done_though_the_supervisor_that_was_ready_was_killed() {
+    let guard = Guard::start().unwrap();
+    for _ in 0..10 {
+        guard.spawn(&launch("/bin/true", &[])).await.unwrap().control.all_gone().await;
+        for ready in supervisors(&guard) {
+            rustix::process::kill_process(ready, rustix::process::Signal::KILL).unwrap();
+            all_gone(&[ready.as_raw_pid() as u32]).await;
+        }
+        let mut job = guard.spawn(&launch("/bin/true", &[])).await.unwrap();
+        assert_eq!(job.control.wait().await.unwrap(), (Exit::Code(0), false));
+    }
+}
+
+#[tokio::test]
+async fn the_supervisor_that_is_ready_goes_with_its_guard() {
+    let guard = Guard::start().unwrap();
+    guard.spawn(&launch("/bin/true", &[])).await.unwrap().control.all_gone().await;
+    let ready = async || loop {
+        match supervisors(&guard)[..] {
+            [one] => return one.as_raw_pid() as u32,
+            _ => tokio::task::yield_now().await,
+        }
+    };
+    let pid = timeout(Duration::from_secs(10), ready()).await.unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(guard.pid() as i32).unwrap(), rustix::process::Signal::KILL).unwrap();
+    all_gone(&[pid]).await;
 }
 
 #[tokio::test]
