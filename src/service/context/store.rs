@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use redb::{
     Builder, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction,
@@ -39,6 +39,8 @@ const PAGE_BYTES: usize = 256 * 1024;
 pub(super) struct Store {
     path: PathBuf,
     handle: Mutex<Handle>,
+    /// Shared by who reads, for as long as that takes; held by who opens the file anew, which ends all that is being read.
+    reading: RwLock<()>,
     /// Held by who writes, for as long as a batch takes.
     wal: Mutex<Wal>,
 }
@@ -104,7 +106,7 @@ impl Store {
             }
             opened => opened.map_err(|unopened| unopened.error(&path))?,
         };
-        let store = Self { path, handle: Mutex::new(Handle::Open(db)), wal: Mutex::new(wal) };
+        let store = Self { path, handle: Mutex::new(Handle::Open(db)), reading: RwLock::default(), wal: Mutex::new(wal) };
         let revision = match store.revision()? {
             Some(revision) => revision,
             None => store.fill(Import::find(dir, now, &mut warnings)?, now)?,
@@ -169,11 +171,11 @@ impl Store {
     }
     /// Reads in a transaction of its own.
     pub(super) fn read<T>(&self, step: impl FnOnce(&ReadTransaction) -> Step<T>) -> Result<T> {
-        self.attempt(|| step(&self.begin_read()?))
+        self.look(|| step(&self.begin_read()?))
     }
     /// The entry under a key, unless its time has ended.
     pub(super) fn get(&self, key: &str, now: Millis) -> Result<Option<ContextEntry>> {
-        self.attempt(|| {
+        self.look(|| {
             let entries = self.begin_read()?.open_table(ENTRIES)?;
             let Some(bytes) = entries.get(key)? else { return Ok(None) };
             let record = Record::decode(bytes.value()).ok_or_else(|| damaged(key))?;
@@ -182,7 +184,7 @@ impl Store {
     }
     /// A bounded part of a listing, in a transaction of its own.
     pub(super) fn page(&self, wanted: &Wanted<'_>, now: Millis) -> Result<Page> {
-        self.attempt(|| {
+        self.look(|| {
             let table = self.begin_read()?.open_table(ENTRIES)?;
             let start = match wanted.after {
                 Some(after) if after >= wanted.prefix => Bound::Excluded(after),
@@ -210,7 +212,7 @@ impl Store {
     }
     /// Entries whose time has not ended.
     pub(super) fn count(&self, now: Millis) -> Result<u64> {
-        self.attempt(|| {
+        self.look(|| {
             let txn = self.begin_read()?;
             let all = txn.open_table(ENTRIES)?.len()?;
             let ended = txn.open_table(EXPIRIES)?.range((0, "")..(now + 1, ""))?.count() as u64;
@@ -219,14 +221,14 @@ impl Store {
     }
     /// Number of the newest durable change; none before the tables are made.
     pub(super) fn revision(&self) -> Result<Option<u64>> {
-        self.attempt(|| match state(&self.begin_read()?)? {
+        self.look(|| match state(&self.begin_read()?)? {
             Some(state) => Ok(state.get(REVISION)?.map(|number| number.value())),
             None => Ok(None),
         })
     }
     /// When the next entry ends.
     pub(super) fn next_expiry(&self) -> Result<Option<Millis>> {
-        self.attempt(|| Ok(self.begin_read()?.open_table(EXPIRIES)?.first()?.map(|(at, _)| at.value().0)))
+        self.look(|| Ok(self.begin_read()?.open_table(EXPIRIES)?.first()?.map(|(at, _)| at.value().0)))
     }
     /// Ends all use of the file, so that the next start finds it in order; the database makes durable what it has in memory.
     pub(super) fn close(&self) {
@@ -239,6 +241,7 @@ impl Store {
     }
     /// After a failure the database refuses everything until it is opened anew.
     fn reopen(&self) {
+        let _alone = self.reading.write().unwrap_or_else(PoisonError::into_inner);
         let mut handle = lock(&self.handle);
         if matches!(*handle, Handle::Closed) {
             return;
@@ -265,6 +268,10 @@ impl Store {
             Handle::Failed => Err(redb::Error::PreviousIo),
             Handle::Closed => Err(redb::Error::DatabaseClosed),
         }
+    }
+    fn look<T>(&self, step: impl FnOnce() -> Step<T>) -> Result<T> {
+        let _reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
+        self.attempt(step)
     }
     /// Runs a step; a failure, or a panic over a damaged page, becomes an error in words.
     fn attempt<T>(&self, step: impl FnOnce() -> Step<T>) -> Result<T> {

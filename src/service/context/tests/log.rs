@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::super::store::Store;
-use super::super::tables::{LOG, REVISION, STATE};
+use super::super::tables::{ENTRIES, LOG, REVISION, STATE};
 use super::super::wal::{SIZE, logged};
 use super::*;
 
@@ -223,4 +223,29 @@ async fn a_log_that_fails_fails_its_batch_alone() {
     home.set("d", "v").await.unwrap();
     home.set("e", "v").await.unwrap();
     assert_eq!(Home::at(killed(&home)).await.keys(&owner(), ContextList::default()).await, ["a", "b", "d", "e"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_does_not_notice_that_the_file_is_opened_anew() {
+    let home = Home::new().await;
+    home.set("a", "v").await.unwrap();
+    let (context, ended) = (home.context.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let has_ended = ended.clone();
+    let reading = std::thread::spawn(move || {
+        while !has_ended.load(std::sync::atomic::Ordering::Relaxed) {
+            // Long enough for the file to be closed in between.
+            let slowly = |txn: &ReadTransaction| {
+                (0..1000).for_each(|_| std::thread::yield_now());
+                Ok(txn.open_table(ENTRIES)?.get("a")?.is_some())
+            };
+            assert!(context.store.read(slowly).unwrap());
+        }
+    });
+    for _ in 0..10 {
+        home.set("b", "begins a log").await.unwrap();
+        home.context.store.log_fails();
+        home.set("c", "v").await.unwrap_err();
+    }
+    ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    reading.join().unwrap();
 }
