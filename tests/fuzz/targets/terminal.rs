@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(size) = sized(*cols, *rows) else { return };
     let mut screen = Screen::new(size);
     let mut parts = bytes.split(|byte| *byte == 0xff);
-    for part in parts.next() {
+    if let Some(part) = parts.next() {
         part.chunks(usize::from(*step).max(1)).for_each(|piece| screen.feed(piece));
     }
     for part in parts {
