@@ -1,17 +1,31 @@
 //! `loopsy mcp-serve`: what a coding agent starts.
 
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::base::secret::Secret;
 use crate::base::{Error, Result};
 use crate::cli::Session;
 use crate::client::local::Overrides;
 use crate::mcp;
+use crate::platform::memory;
+
+/// By when an agent has asked for what it asks for at the beginning: who this is, and the lists.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Carries out the command.
 pub fn run(session: &Session) -> Result<ExitCode> {
     let overrides = Overrides { port: port(said("LOOPSY_PORT").as_deref())?, key: said("LOOPSY_API_KEY").map(Secret::new) };
-    session.wait(mcp::serve(mcp::Own::new(session.home.clone(), overrides)))?;
+    let own = mcp::Own::new(session.home.clone(), overrides);
+    session.wait(async {
+        let mut served = pin!(mcp::serve(own));
+        tokio::select! {
+            ended = &mut served => return ended,
+            () = tokio::time::sleep(SETTLED) => memory::forget_startup(),
+        }
+        served.await
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
