@@ -73,8 +73,6 @@ struct Checker {
     denied: HashSet<String>,
     /// Empty: everything that is not denied.
     allowed: HashSet<String>,
-    /// Functions that a line defines: known by name once they were looked at.
-    functions: HashSet<String>,
 }
 
 impl Checker {
@@ -83,16 +81,16 @@ impl Checker {
     }
     fn new(rules: &Execution, names: Names) -> Self {
         let listed = |list: &[String]| list.iter().map(|entry| names.base(entry)).collect();
-        Self { names, denied: listed(&rules.denylist), allowed: listed(&rules.allowlist), functions: HashSet::new() }
+        Self { names, denied: listed(&rules.denylist), allowed: listed(&rules.allowlist) }
     }
 
-    fn command(&mut self, program: &str, args: &[String]) -> Result<()> {
+    fn command(&self, program: &str, args: &[String]) -> Result<()> {
         let words: Vec<Word> = std::iter::once(program).chain(args.iter().map(String::as_str)).map(Word::literal).collect();
         self.program(&words, &[], 0)
     }
 
     /// `input` is what the program reads as its standard input, where the line says so.
-    fn program(&mut self, mut words: &[Word], input: &[String], depth: usize) -> Result<()> {
+    fn program(&self, mut words: &[Word], input: &[String], depth: usize) -> Result<()> {
         if depth > DEEPEST {
             return Err(denied("the command runs programs through so many others that it can't be checked"));
         }
@@ -118,14 +116,13 @@ impl Checker {
         Ok(())
     }
 
-    fn line(&mut self, line: &str, depth: usize) -> Result<()> {
-        let Ok(script) = shell::read(line) else { return self.obscure_line(line) };
-        self.functions.extend(script.functions);
-        script.commands.iter().try_for_each(|command| self.program(&command.words, &command.input, depth + 1))
+    fn line(&self, line: &str, depth: usize) -> Result<()> {
+        let Ok(commands) = shell::read(line) else { return self.obscure_line(line) };
+        commands.iter().try_for_each(|command| self.program(&command.words, &command.input, depth + 1))
     }
 
     /// A line for `cmd` or PowerShell, by a coarser grammar: commands between separators.
-    fn windows_line(&mut self, line: &str, depth: usize) -> Result<()> {
+    fn windows_line(&self, line: &str, depth: usize) -> Result<()> {
         let plain = line.replace(['^', '"', '\'', '`', '@'], "");
         for command in plain.split(['&', '|', ';', '(', ')', '{', '}', '\n']) {
             let words: Vec<Word> = command.split_whitespace().map(Word::literal).collect();
@@ -135,7 +132,7 @@ impl Checker {
     }
 
     /// A line that is not understood may hold no denied program in any place, and none at all under an allow list.
-    fn obscure_line(&mut self, line: &str) -> Result<()> {
+    fn obscure_line(&self, line: &str) -> Result<()> {
         if !self.allowed.is_empty() {
             return Err(denied("the shell line is not understood, so it can't be compared with execution.allowlist"));
         }
@@ -148,7 +145,8 @@ impl Checker {
 
     fn judge(&self, base: &str, depth: usize) -> Result<()> {
         self.judge_denied(base)?;
-        let harmless = depth > 0 && (BUILTINS.contains(&base) || self.functions.contains(base));
+        // The name of a function that the line defines is none of these: whether the line has defined it by then, nobody knows.
+        let harmless = depth > 0 && BUILTINS.contains(&base);
         if self.allowed.is_empty() || self.allowed.contains(base) || harmless {
             return Ok(());
         }

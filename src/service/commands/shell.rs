@@ -38,26 +38,17 @@ pub(super) struct Simple {
     pub(super) input: Vec<String>,
 }
 
-/// What a line holds.
-#[derive(Debug, Default)]
-pub(super) struct Script {
-    /// All simple commands, of substitutions and functions too.
-    pub(super) commands: Vec<Simple>,
-    /// Functions that it defines.
-    pub(super) functions: Vec<String>,
-}
-
 /// The line is not understood: something is left open, or it is nested too deeply.
 #[derive(Debug, PartialEq)]
 pub(super) struct NotUnderstood;
 
 type Result<T> = std::result::Result<T, NotUnderstood>;
 
-/// Reads a line.
-pub(super) fn read(line: &str) -> Result<Script> {
-    let mut script = Script::default();
-    Reader::new(line.as_bytes(), &mut script, 0).list(End::Input)?;
-    Ok(script)
+/// Reads a line: all simple commands in it, of substitutions and functions too.
+pub(super) fn read(line: &str) -> Result<Vec<Simple>> {
+    let mut commands = Vec::new();
+    Reader::new(line.as_bytes(), &mut commands, 0).list(End::Input)?;
+    Ok(commands)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -105,13 +96,13 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
-    script: &'a mut Script,
+    commands: &'a mut Vec<Simple>,
     here: Vec<HereDocument>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8], script: &'a mut Script, depth: usize) -> Self {
-        Self { bytes, at: 0, depth, script, here: Vec::new() }
+    fn new(bytes: &'a [u8], commands: &'a mut Vec<Simple>, depth: usize) -> Self {
+        Self { bytes, at: 0, depth, commands, here: Vec::new() }
     }
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
@@ -133,12 +124,12 @@ impl<'a> Reader<'a> {
         self.depth -= 1;
         outcome
     }
-    /// Reads other text at the next level, into the same script.
+    /// Reads other text at the next level, into the same commands.
     fn within<T>(&mut self, bytes: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
         if self.depth >= DEEPEST {
             return Err(NotUnderstood);
         }
-        read(&mut Reader::new(bytes, self.script, self.depth + 1))
+        read(&mut Reader::new(bytes, self.commands, self.depth + 1))
     }
 
     fn list(&mut self, end: End) -> Result<()> {
@@ -192,7 +183,7 @@ impl<'a> Reader<'a> {
     fn flush(&mut self, level: &mut Level) {
         let command = std::mem::take(&mut level.current);
         if !command.words.is_empty() {
-            self.script.commands.push(command);
+            self.commands.push(command);
         }
     }
 
@@ -226,8 +217,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
         if defines && self.ends_at_once() {
             // `name ()`: what follows is the body.
-            let name = level.current.words.pop().map(|word| word.text);
-            self.script.functions.extend(name);
+            level.current.words.clear();
             level.place = Place::Command;
             return Ok(());
         }
@@ -269,7 +259,7 @@ impl<'a> Reader<'a> {
         match operator {
             b"<<" => {
                 let expands = !self.bytes[start..self.at].iter().any(|byte| b"'\"\\".contains(byte));
-                let command = self.script.commands.len();
+                let command = self.commands.len();
                 self.here.push(HereDocument { delimiter: target.text, strips_tabs, expands, command });
             }
             b"<<<" => level.current.input.push(target.text),
@@ -299,7 +289,7 @@ impl<'a> Reader<'a> {
             if document.expands {
                 self.within(&body, |reader| reader.expansions())?;
             }
-            if let Some(command) = self.script.commands.get_mut(document.command) {
+            if let Some(command) = self.commands.get_mut(document.command) {
                 command.input.push(String::from_utf8_lossy(&body).into_owned());
             }
         }
@@ -331,7 +321,6 @@ impl<'a> Reader<'a> {
             }
             Place::Pattern => {}
             Place::FunctionName => {
-                self.script.functions.push(word.text);
                 self.skip_blanks();
                 if self.looks_at(b"(") {
                     self.at += 1;

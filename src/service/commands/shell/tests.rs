@@ -3,12 +3,7 @@
 use super::*;
 
 fn programs(line: &str) -> Vec<String> {
-    read(line)
-        .unwrap()
-        .commands
-        .iter()
-        .map(|command| command.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "))
-        .collect()
+    read(line).unwrap().iter().map(|command| command.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")).collect()
 }
 
 #[test]
@@ -28,6 +23,6 @@ fn what_is_left_open_is_not_understood() {
 
 #[test]
 fn a_word_that_may_vanish_is_known_as_such() {
-    let words = read("$a\"$b\"$(c) $d/x ''").unwrap().commands.pop().unwrap().words;
+    let words = read("$a\"$b\"$(c) $d/x ''").unwrap().pop().unwrap().words;
     assert_eq!(words.iter().map(Word::may_vanish).collect::<Vec<_>>(), [true, false, false]);
 }
