@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +37,19 @@ impl Workers {
         let stop = self.stop.clone();
         self.spawn(name, async move {
             tokio::select! { () = stop.cancelled() => {}, () = work => {} }
+        });
+    }
+    /// Runs a task that blocks again and again on a thread of its own, if the runtime has others: the runtime's threads need not
+    /// stand in for one another each time.
+    pub fn spawn_on_thread(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let runtime = Handle::current();
+        if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+            return self.spawn(name, work);
+        }
+        self.spawn(name, async move {
+            if let Err(error) = blocking(move || runtime.block_on(work)).await {
+                tracing::error!(%error, name, "a worker ended");
+            }
         });
     }
     /// Is cancelled when the group begins to stop.
@@ -89,7 +103,6 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 /// It spares a hand-over between threads, which counts where the work itself takes a fraction of a millisecond. Whatever
 /// else the calling task does stands still, so this is for a task that has nothing else to do.
 pub async fn blocking_here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> super::Result<T> {
-    use tokio::runtime::{Handle, RuntimeFlavor};
     if Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
         return blocking(work).await;
     }

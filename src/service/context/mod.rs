@@ -78,7 +78,7 @@ impl Context {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let next_expiry = store.next_expiry()?;
         let writer = Writer { store: store.clone(), log: log.clone(), settings, queue: waiting, next_expiry };
-        workers.spawn("context writer", writer.run(workers.stopping()));
+        workers.spawn_on_thread("context writer", writer.run(workers.stopping()));
         Ok(Self { store, log, queue, stopping: workers.stopping(), warnings: opened.warnings.into() })
     }
     /// What the owner should know about how the store was found: a damaged file, entries that could not be taken in.
