@@ -172,7 +172,8 @@ fn insert(value: &mut Value, path: &[&str], new: Value) {
     if !value.is_mapping() {
         *value = Value::Mapping(Mapping::new());
     }
-    let Value::Mapping(map) = value else { return };
+    // Not by its variant: one with a tag is a mapping too.
+    let Some(map) = value.as_mapping_mut() else { return };
     let key = entry(map, first).map_or_else(|| Value::from(*first), |(key, _)| key.clone());
     insert(map.entry(key).or_insert(Value::Null), rest, new);
 }

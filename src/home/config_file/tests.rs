@@ -175,6 +175,7 @@ fn every_style_is_patched_or_rewritten_to_what_is_meant() {
         "auth: ~\n",
         "'auth':\n  apiKey: a\n  allowedKeys:\n    123: x\n    kai: y\n\n\n# the end\n",
         "discovery:\n  manualPeers:\n  - address: a\n    port: 1\n  - address: b\n  enabled: true\n",
+        "auth: !our {apiKey: a}\nserver: !our\n  port: 1\n",
     ];
     for text in texts {
         let (patched, _) = change(text, |document| {
