@@ -5,7 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use super::letters::{self, INBOX};
 use super::record::{Head, Record, weight};
 use super::rules::{Precondition, ends_at};
-use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, LOGGED, REVISION, STATE, Step, damaged, due};
+use super::tables::{BYTES, ENTRIES, EXPIRIES, FORMAT, REVISION, STATE, Step, damaged, due};
 use super::wal::Steps;
 use crate::api::context::{ContextChange, ContextChangeType, ContextEntry};
 use crate::base::clock::Millis;
@@ -126,7 +126,6 @@ impl<'t> Batch<'t> {
     /// Writes the numbers down; the transaction can be committed then.
     pub(super) fn finish(mut self) -> Step<Done> {
         self.state.insert(REVISION, self.revision)?;
-        self.state.insert(LOGGED, self.revision)?;
         self.state.insert(BYTES, self.bytes)?;
         let next_expiry = self.expiries.first()?.map(|(at, _)| at.value().0);
         Ok(Done { revision: self.revision, changes: self.changes, written: self.written, steps: self.steps, next_expiry })

@@ -11,7 +11,7 @@ use crate::base::clock::Millis;
 pub(in crate::service) const INBOX: &str = "inbox:";
 
 /// Version of the entry to its key, and the name under which whoever wrote it proved itself.
-const ARRIVALS: TableDefinition<u64, (&str, &str)> = TableDefinition::new("arrivals");
+pub(super) const ARRIVALS: TableDefinition<u64, (&str, &str)> = TableDefinition::new("arrivals");
 
 /// A letter that is there.
 #[derive(Debug, Clone, PartialEq)]

@@ -92,7 +92,7 @@ impl Store {
     pub(super) fn open(dir: &Path, now: Millis) -> Result<Opened> {
         let path = dir.join(FILE);
         let mut warnings = Vec::new();
-        let (db, wal) = match open_file(&path) {
+        let (db, wal) = match open_file(&path, &mut warnings) {
             Err(Unopened::Damaged(why)) => {
                 let aside = set_aside(&path).map_err(|error| unusable(&path, error))?;
                 // For who wants to mend it; to the new store its log means nothing.
@@ -102,7 +102,7 @@ impl Store {
                     "The context store was damaged. It was set aside as {} and the store starts empty; what was exported can be brought back with: loopsy context import",
                     aside.display()
                 ));
-                open_file(&path).map_err(|unopened| unopened.error(&path))?
+                open_file(&path, &mut warnings).map_err(|unopened| unopened.error(&path))?
             }
             opened => opened.map_err(|unopened| unopened.error(&path))?,
         };
@@ -247,7 +247,8 @@ impl Store {
             return;
         }
         close(std::mem::replace(&mut *handle, Handle::Failed));
-        match open_file(&self.path) {
+        // Told in the log of the daemon, too.
+        match open_file(&self.path, &mut Vec::new()) {
             Ok((db, wal)) => {
                 *handle = Handle::Open(db);
                 *lock(&self.wal) = wal;
@@ -315,7 +316,13 @@ impl Unopened {
 /// Makes a transaction durable, and all before it; the log begins anew.
 fn commit(txn: WriteTransaction, wal: &mut Wal) -> Step<()> {
     let generation = wal::generation();
-    txn.open_table(STATE)?.insert(LOG, generation)?;
+    let mut state = txn.open_table(STATE)?;
+    state.insert(LOG, generation)?;
+    let revision = state.get(REVISION)?.map(|revision| revision.value());
+    if let Some(revision) = revision {
+        state.insert(LOGGED, revision)?;
+    }
+    drop(state);
     txn.commit()?;
     wal.restart(generation);
     Ok(())
@@ -326,8 +333,9 @@ fn in_memory(txn: &mut WriteTransaction) -> Step<()> {
     txn.set_durability(Durability::None).map_err(|cause| redb::Error::Corrupted(cause.to_string()))
 }
 
-/// Takes in what was logged after the database's last durable commit, up to the first record that is not whole.
-fn catch_up(db: &Database, path: &Path) -> Step<Wal> {
+/// Takes in what was logged after the database's last durable commit, up to the first record that is not whole. If there is a
+/// whole one behind that, the log was damaged: it is set aside once the database has what could be read, and a warning says so.
+fn catch_up(db: &Database, path: &Path, warnings: &mut Vec<String>) -> Step<Wal> {
     let Some(state) = state(&db.begin_read()?)? else { return Ok(Wal::new(path)) };
     let number = |name: &str| -> Step<_> { Ok(state.get(name)?.map(|number| number.value())) };
     let (Some(generation), true) = (number(LOG)?, number(LOGGED)? == number(REVISION)?) else { return Ok(Wal::new(path)) };
@@ -352,7 +360,15 @@ fn catch_up(db: &Database, path: &Path) -> Step<Wal> {
         end = logged.end;
     }
     let done = batch.finish()?;
-    if done.written {
+    if wal::goes_on(&log, end, generation) {
+        txn.commit()?;
+        let aside = set_aside(path)?;
+        tracing::error!(aside = %aside.display(), end, "the log of the context store is damaged");
+        warnings.push(format!(
+            "The log of the context store was damaged. What was written last may be lost; the log was set aside as {}",
+            aside.display()
+        ));
+    } else if done.written {
         wal::sync(path)?;
         // Not to be refused for a full disk: what is there can be read all the same.
         in_memory(&mut txn)?;
@@ -365,7 +381,7 @@ fn catch_up(db: &Database, path: &Path) -> Step<Wal> {
 
 /// Opens or makes the file, looks at its ends, since a plain open may trust, or panic over, what somebody else wrote, and takes in
 /// what its log has.
-fn open_file(path: &Path) -> Result<(Database, Wal), Unopened> {
+fn open_file(path: &Path, warnings: &mut Vec<String>) -> Result<(Database, Wal), Unopened> {
     let opened = catch_unwind(AssertUnwindSafe(|| -> Step<_> {
         if !path.exists() {
             // An empty file is a new database; one that the database makes would be readable by others.
@@ -374,7 +390,7 @@ fn open_file(path: &Path) -> Result<(Database, Wal), Unopened> {
         let db = Builder::new().set_cache_size(CACHE).create(path)?;
         match probe(&db)? {
             Some(format) if format > TABLES => Ok(Err(format)),
-            _ => Ok(Ok((catch_up(&db, &path.with_file_name(LOG_FILE))?, db))),
+            _ => Ok(Ok((catch_up(&db, &path.with_file_name(LOG_FILE), warnings)?, db))),
         }
     }));
     match opened {

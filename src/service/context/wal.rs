@@ -9,6 +9,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flate2::Crc;
 use uuid::Uuid;
@@ -18,6 +19,8 @@ use crate::platform::files::write_private;
 
 /// Length of the file: what a start may have to take in again, and what a durable commit of the database is spared.
 pub(super) const SIZE: usize = 1024 * 1024;
+/// How long a store whose disk has no room for a log goes on without one.
+const AGAIN: Duration = Duration::from_secs(60);
 /// Length and checksum.
 const FRAME: usize = 4 + 4;
 /// Those, generation and revision.
@@ -53,6 +56,8 @@ pub(super) struct Wal {
     path: PathBuf,
     /// None before the first durable commit, which makes a new file.
     file: Option<File>,
+    /// When there could not be one.
+    refused: Option<Instant>,
     generation: u64,
     end: usize,
 }
@@ -60,7 +65,7 @@ pub(super) struct Wal {
 impl Wal {
     /// A log that takes nothing before [`Wal::restart`]: who knows what follows the records that were read.
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), file: None, generation: 0, end: 0 }
+        Self { path: path.to_owned(), file: None, refused: None, generation: 0, end: 0 }
     }
     /// Adds a batch on top of a revision, and answers once it is on the disk; or that the log does not take it.
     pub(super) fn append(&mut self, revision: u64, steps: &Steps) -> io::Result<bool> {
@@ -89,12 +94,19 @@ impl Wal {
     }
     /// Begins anew, with the generation that the database has just been told.
     ///
-    /// Where there can't be a file, the store works as well, each batch with a durable commit of its own.
+    /// Where there can't be a file, the store works as well, each batch with a durable commit of its own; a minute later it is
+    /// tried again.
     pub(super) fn restart(&mut self, generation: u64) {
         (self.generation, self.end) = (generation, 0);
-        if self.file.is_none() {
-            let made = write_private(&self.path, &vec![0; SIZE]).and_then(|()| writable(&self.path));
-            self.file = made.inspect_err(|error| tracing::warn!(%error, "the context store goes on without its log")).ok();
+        if self.file.is_some() || self.refused.is_some_and(|at| at.elapsed() < AGAIN) {
+            return;
+        }
+        match write_private(&self.path, &vec![0; SIZE]).and_then(|()| writable(&self.path)) {
+            Ok(file) => (self.file, self.refused) = (Some(file), None),
+            Err(error) => {
+                tracing::warn!(%error, "the context store goes on without its log");
+                self.refused = Some(Instant::now());
+            }
         }
     }
 }
@@ -151,6 +163,13 @@ pub(super) fn logged(log: &[u8], at: usize, generation: u64) -> Option<Logged<'_
         steps.push((key, if record.is_empty() { None } else { Some(Record::decode(record)?) }));
     }
     Some(Logged { revision, steps, end: at + FRAME + length })
+}
+
+/// Whether there is a whole record of this generation at a place or behind it.
+pub(super) fn goes_on(log: &[u8], from: usize, generation: u64) -> bool {
+    let (mark, rest) = (generation.to_le_bytes(), log.get(from..).unwrap_or_default());
+    let marked = rest.windows(mark.len()).enumerate().filter(|(_, bytes)| *bytes == mark);
+    marked.filter_map(|(at, _)| at.checked_sub(FRAME)).any(|at| logged(rest, at, generation).is_some())
 }
 
 fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

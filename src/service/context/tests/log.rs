@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
+use super::super::letters::ARRIVALS;
 use super::super::store::Store;
-use super::super::tables::{ENTRIES, LOG, REVISION, STATE};
+use super::super::tables::{ENTRIES, LOG, LOGGED, REVISION, STATE};
 use super::super::wal::{SIZE, logged};
 use super::*;
 
@@ -150,11 +151,16 @@ async fn nothing_is_taken_in_beyond_damage() {
     for at in ends[2]..ends[3] {
         let mut flipped = log.clone();
         flipped[at] ^= 1 << (at % 8);
-        let opened = Store::open(with_log(&dir, &flipped).path(), 1).unwrap();
-        assert!(opened.warnings.is_empty());
-        for n in 0..6 {
-            assert_eq!(opened.store.get(&n.to_string(), 1).unwrap().is_some(), n < 3, "a bit at {at}: {n}");
+        let dir = with_log(&dir, &flipped);
+        for is_again in [false, true] {
+            let opened = Store::open(dir.path(), 1).unwrap();
+            assert_eq!(opened.warnings.iter().any(|warning| warning.contains("damaged")), !is_again, "a bit at {at}");
+            for n in 0..6 {
+                assert_eq!(opened.store.get(&n.to_string(), 1).unwrap().is_some(), n < 3, "a bit at {at}: {n}");
+            }
         }
+        let aside = std::fs::read_dir(dir.path()).unwrap().flatten().find(|file| file.file_name().to_string_lossy().contains("broken"));
+        assert_eq!(std::fs::read(aside.unwrap().path()).unwrap(), flipped);
     }
     let mut flipped = log;
     flipped[ends[2] + 30] ^= 1;
@@ -162,6 +168,25 @@ async fn nothing_is_taken_in_beyond_damage() {
     home.set("3", "other").await.unwrap();
     home.set("7", "other").await.unwrap();
     assert_eq!(Home::at(killed(&home)).await.keys(&owner(), ContextList::default()).await, ["0", "1", "2", "3", "7"]);
+}
+
+/// A store of a program that had no list of letters, and no log.
+#[tokio::test]
+async fn what_is_written_first_after_an_update_is_kept() {
+    let home = Home::new().await;
+    home.set("a", "v").await.unwrap();
+    let dir = home.stop().await;
+    std::fs::remove_file(dir.path().join(LOG_FILE)).unwrap();
+    let db = Database::open(dir.path().join(FILE)).unwrap();
+    let txn = db.begin_write().unwrap();
+    assert!(txn.delete_table(ARRIVALS).unwrap());
+    txn.open_table(STATE).unwrap().remove(LOG).unwrap();
+    txn.open_table(STATE).unwrap().remove(LOGGED).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let home = Home::at(dir).await;
+    home.set("b", "v").await.unwrap();
+    assert_eq!(Home::at(killed(&home)).await.keys(&owner(), ContextList::default()).await, ["a", "b"]);
 }
 
 #[tokio::test]
