@@ -116,6 +116,16 @@ fn a_rule_that_is_a_link_holds_for_both_its_ends() {
 }
 
 #[test]
+fn a_link_is_followed_behind_what_is_missing_too() {
+    let house = house(|_, _| {});
+    symlink(house.root.join("anna"), house.root.join("ann/out")).unwrap();
+    for way in ["out", "missing/../out", "missing/deep/../../out", "missing/./../work/missing/../../out"] {
+        assert!(house.denies(way) && house.denies(&format!("{way}/x")), "{way}");
+    }
+    assert_eq!(house.paths.resolve("missing/../work/x").unwrap(), house.root.join("ann/work/x"));
+}
+
+#[test]
 fn a_denial_does_not_tell_what_is_there() {
     let house = house(|_, _| {});
     fs::write(house.root.join("anna/file"), "").unwrap();

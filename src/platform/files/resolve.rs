@@ -43,14 +43,18 @@ pub fn resolve(path: &Path) -> io::Result<Resolved> {
     let mut real = system::start_of(path, PathBuf::new()).ok_or_else(elsewhere)?;
     let mut links = 0;
     let mut problem = None;
-    let mut lost = false;
+    // How many parts at the end could not be looked at.
+    let mut lost = 0_usize;
     while let Some(part) = left.pop_front() {
         if part == ".." {
             real.pop();
+            // What comes after the way back is looked at again.
+            lost = lost.saturating_sub(1);
             continue;
         }
         real.push(&part);
-        if lost {
+        if lost > 0 {
+            lost += 1;
             continue;
         }
         match real.symlink_metadata() {
@@ -62,7 +66,7 @@ pub fn resolve(path: &Path) -> io::Result<Resolved> {
                     match system::start_of(&target, folder) {
                         Some(start) => real = start,
                         None => {
-                            (lost, problem) = (true, Some(elsewhere()));
+                            (lost, problem) = (1, Some(elsewhere()));
                             continue;
                         }
                     }
@@ -70,13 +74,13 @@ pub fn resolve(path: &Path) -> io::Result<Resolved> {
                         left.push_front(part);
                     }
                 }
-                Ok(_) => (lost, problem) = (true, Some(io::Error::other("too many symbolic links follow each other"))),
-                Err(error) => (lost, problem) = (true, Some(error)),
+                Ok(_) => (lost, problem) = (1, Some(io::Error::other("too many symbolic links follow each other"))),
+                Err(error) => (lost, problem) = (1, Some(error)),
             },
             Ok(_) => {}
             Err(error) => {
-                lost = true;
-                problem = Some(error).filter(|error| error.kind() != io::ErrorKind::NotFound);
+                lost = 1;
+                problem = problem.or(Some(error).filter(|error| error.kind() != io::ErrorKind::NotFound));
             }
         }
     }
