@@ -98,10 +98,10 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     tokio::task::spawn_blocking(work).await.map_err(|cause| super::Error::internal("a background step failed", cause))
 }
 
-/// Runs blocking work on the thread that asks, if the runtime has others that go on meanwhile, else as [`blocking`] does.
+/// Runs blocking work on the thread that asks, if the runtime has others that go on meanwhile, else as [`blocking`] does; for
+/// tasks of [`Workers::spawn_on_thread`].
 ///
-/// It spares a hand-over between threads, which counts where the work itself takes a fraction of a millisecond. Whatever
-/// else the calling task does stands still, so this is for a task that has nothing else to do.
+/// It spares a hand-over between threads, which counts where the work itself takes a fraction of a millisecond.
 pub async fn blocking_here<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> super::Result<T> {
     if Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
         return blocking(work).await;

@@ -86,7 +86,6 @@ async fn run(options: &Options) -> ExitCode {
     let mut dice = Dice::new();
     let root = rustix::process::geteuid().is_root();
     let lan = (root && netns::possible()).then(|| Lan::of(4));
-    let wanted = faults::possible(&options.faults, root, lan.is_some());
     let agent = std::env::current_exe().unwrap().with_file_name("fake-agent");
     let means = Means { program: std::path::absolute(&options.binary).unwrap(), agent, root };
     let folder = tempfile::Builder::new().prefix("loopsy-soak-").tempdir().unwrap();
@@ -96,6 +95,7 @@ async fn run(options: &Options) -> ExitCode {
         Arc::new(Machine::new(name, at, folder.path().join(name), &means, lan.as_ref(), &tally))
     };
     let machines: Vec<_> = (0..3).map(machine).collect();
+    let wanted = faults::possible(&options.faults, machines.iter().all(|machine| machine.has_disk()), lan.is_some());
     let outside = runtime_in(lan.as_ref().map(|lan| lan.hosts[3].file()));
     let truths = (0..3).map(|_| Truth::default()).collect();
     let world = Arc::new(World { machines, truths, tally: tally.clone(), is_over: AtomicBool::default() });

@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
+use loopsy::api::context::ContextSet;
+use loopsy::base::clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -33,9 +35,9 @@ pub struct Faults<'a> {
 }
 
 /// Those of the wanted faults that can be made here; says which can't.
-pub fn possible(wanted: &[String], root: bool, has_lan: bool) -> Vec<&'static str> {
+pub fn possible(wanted: &[String], has_disks: bool, has_lan: bool) -> Vec<&'static str> {
     let can = |fault: &&&str| match **fault {
-        "disk" if !root => Err("no disk of its own without root"),
+        "disk" if !has_disks => Err("no disks of their own"),
         "partition" | "oneway" if !has_lan => Err("no namespaces"),
         "clock" if !can_move_clocks() => Err("libfaketime is not here"),
         _ => Ok(()),
@@ -68,6 +70,7 @@ impl Faults<'_> {
                 let seconds = self.dice.below(14_400) as i64 - 7200;
                 machine.move_clock(seconds);
                 sleep(length).await;
+                self.see_clock(machine, seconds).await;
                 if self.dice.below(2) == 0 {
                     machine.move_clock(0);
                     sleep(Duration::from_secs(2)).await;
@@ -99,17 +102,29 @@ impl Faults<'_> {
         }
     }
 
+    /// Whether the daemon goes by the clock that it was given.
+    async fn see_clock(&self, machine: &Machine, seconds: i64) {
+        let link = machine.link();
+        let set = ContextSet { key: "clock".into(), value: "now".into(), ttl: None, if_match: None, if_none_match: None };
+        if let Ok(Ok(entry)) = machine.runtime().spawn(async move { link.call(&set).await }).await {
+            let off = entry.updated_at as i64 - clock::now() as i64 - seconds * 1000;
+            if off.abs() > 60_000 {
+                self.world.tally.violation(format!("the clock of {} is {off} ms from where it was moved", machine.name));
+            }
+        }
+    }
+
     /// Leaves a daemon few descriptors, and takes those.
     async fn take_descriptors(&self, machine: &Machine, length: Duration) {
         let (Some(process), Some(usage)) = (machine.process(), machine.usage()) else { return };
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid)).unwrap_or_default();
         let before = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<u64>().ok());
-        let (Some(before), soft) = (before, |most: u64| {
+        let Some(before) = before else { return };
+        let soft = |most: u64| {
             let set = Command::new("prlimit").args(["--pid", &process.pid.to_string(), &format!("--nofile={most}:")]).status();
-            // A daemon that has ended is found out by what comes next.
-            let _ = set;
-        }) else {
-            return;
+            if !set.is_ok_and(|status| status.success()) && machine.process().is_some() {
+                self.world.tally.violation(format!("the descriptors of {} can't be taken", machine.name));
+            }
         };
         soft(usage.descriptors + FEW);
         self.crowd(machine, machine.runtime(), length, Manner::Silent).await;
@@ -245,9 +260,12 @@ pub async fn compare(world: &World) {
 /// No line of an audit log goes on where half of another was left. Half of one is all that a kill may leave.
 pub fn read_logs(world: &World) {
     for machine in &world.machines {
-        let Ok(logs) = std::fs::read_dir(machine.folder.join(".loopsy/logs")) else { continue };
-        for log in logs.flatten().filter(|log| log.file_name().to_string_lossy().starts_with("audit")) {
-            let text = std::fs::read_to_string(log.path()).unwrap_or_default();
+        for log in std::fs::read_dir(machine.folder.join(".loopsy/logs")).unwrap().flatten() {
+            if !log.file_name().to_string_lossy().starts_with("audit") {
+                continue;
+            }
+            let content = std::fs::read(log.path()).unwrap();
+            let text = String::from_utf8_lossy(&content);
             let is_glued = |line: &&str| line.ends_with('}') && serde_json::from_str::<serde_json::Value>(line).is_err();
             if let Some(line) = text.lines().find(is_glued) {
                 world.tally.violation(format!("{} of {} has a line that is none: {line}", log.file_name().display(), machine.name));

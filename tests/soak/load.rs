@@ -203,7 +203,12 @@ impl Client {
                 since = Some(change.version.max(newest));
             }
         }
-        let Some(newest) = since else { return };
+        let Some(newest) = since else {
+            if !self.truth().versions().is_empty() {
+                self.wrong("no change was ever told".into());
+            }
+            return;
+        };
         let missed =
             |version: &u64| *version <= newest && !seen.contains(version) && !gaps.iter().any(|(from, to)| (from..=to).contains(&version));
         let missed: Vec<u64> = self.truth().versions().into_iter().filter(missed).collect();

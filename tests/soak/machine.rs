@@ -179,7 +179,11 @@ impl Machine {
     pub fn move_clock(&self, seconds: i64) {
         files::write_private(&self.folder.join("clock"), format!("{seconds:+}\n").as_bytes()).unwrap();
     }
-    /// Does something with its disk, which it has where there are namespaces.
+    /// Whether its disk is its own.
+    pub fn has_disk(&self) -> bool {
+        lock(&self.disk).is_some()
+    }
+    /// Does something with its disk, where that is its own.
     pub fn disk(&self, of: impl FnMut(&Disk)) {
         lock(&self.disk).as_ref().into_iter().for_each(of);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::agent::Decision;
@@ -14,11 +15,13 @@ use super::record::{Record, Shelf};
 use crate::api::events::{Notice, NoticeType};
 use crate::api::tasks::{Approval, Task, TaskEventType, TaskStatus};
 use crate::base::sync::lock;
-use crate::base::{Result, clock};
+use crate::base::{Code, Result, clock};
 use crate::service::journal::Journal;
 
 /// How long a full disk is left alone before it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long anything else that keeps a task's end from being kept may hold up what comes after it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a task's worker is told.
 #[derive(Debug)]
@@ -168,12 +171,17 @@ impl Live {
             self.shelf.keep(self.record()).await;
         }
     }
-    /// Writes it down as it is once its end is told, which is the last event. Waits for a disk that is full, since nothing
-    /// else knows the end afterwards; a daemon that stops does not.
+    /// Writes it down as it is once its end is told, which is the last event. Waits for a disk that is full, and for a while
+    /// for whatever else, since nothing else knows the end afterwards; a daemon that stops does not.
     pub(super) async fn save_ended(&self, stopping: &CancellationToken) {
         let mut record = self.record();
         record.task.last_event += 1;
+        let begun = Instant::now();
         while let Err(error) = self.shelf.save(record.clone()).await {
+            if error.code != Code::TransferDiskFull && begun.elapsed() >= PATIENCE {
+                tracing::error!("the end of task {} is not kept: {error}", self.id());
+                return;
+            }
             tracing::warn!("the end of task {} can't be kept yet: {error}", self.id());
             tokio::select! {
                 () = stopping.cancelled() => return,
