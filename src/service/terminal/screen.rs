@@ -86,6 +86,13 @@ impl Screen {
         self.parser.callbacks().0.as_deref()
     }
 
+    /// What stands there, and where the cursor is.
+    #[cfg(fuzzing)]
+    pub fn shown(&self) -> (String, (u16, u16)) {
+        let screen = self.parser.screen();
+        (screen.contents(), screen.cursor_position())
+    }
+
     /// Takes in what the program shows.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Self { parser, lexer, size, .. } = self;

@@ -36,5 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(picture.len() <= MOST && whole.len() <= MOST, "{} and {} bytes", picture.len(), whole.len());
     let mut other = Screen::new(screen.size());
     other.feed(&picture);
-    assert_eq!(other.picture(), picture);
+    // The same characters can be painted in more than one way, where half of a wide one was overwritten.
+    if other.picture() != picture {
+        assert_eq!(other.shown(), screen.shown());
+    }
 });
